@@ -1,0 +1,1 @@
+# Two commands do all the set-up: `make book` and `make test`.

@@ -1,0 +1,1 @@
+"""The instructor's side: release, grade, report. The student's side never imports it."""
