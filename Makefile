@@ -1,1 +1,38 @@
-# Two commands do all the set-up: `make book` and `make test`.
+# Two commands do all the set-up: `make book` and `make test`. Each makes .venv first and reuses it afterwards.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: book test serve exercises colab bench lint clean
+
+book: .venv/ready
+	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going
+	@echo; echo "Open file://$(CURDIR)/_build/html/index.html"
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+serve: .venv/ready
+	$(BIN)/sphinx-autobuild
+
+exercises: .venv/ready
+	$(BIN)/autograder release
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf _build build .venv .venv-* *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+# The environment, remade when the pins change.
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "This project needs Python 3.11 or newer; '$(PYTHON)' is missing or older. Install one and name it: make PYTHON=python3.12 book"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -r requirements.txt
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
