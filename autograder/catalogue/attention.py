@@ -441,7 +441,7 @@ def gradient_cases(rng):
         {
             "scores": np.log(np.array([[1.0, 3.0]])),
             "h": np.array([[[4.0, 0.0], [0.0, 8.0]]]),
-            "g": np.array([[1.0, 0.5]]),
+            "g": np.array([[1.0, 0.0]]),
         },
     )
     for batch, m, d_h, dtype in [(1, 4, 3, np.float64), (3, 5, 2, np.float32), (2, 3, 6, np.float64)]:
