@@ -1,0 +1,84 @@
+"""What the pages link to and load: the Colab button, the repository's links, images that keep their place.
+
+- The repository's address comes from `autograder.colab`, the one place that knows it, so that a fork's book links to
+  the fork.
+- The button of a chapter opens the chapter's generated notebook, `book/colab/NN-name.ipynb`, because Colab cannot
+  open Markdown.
+- The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
+- Images get their size as attributes, so that the text does not jump when they arrive.
+
+It is not for the look of the pages (`_static/course.css`).
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from autograder.colab import colab_url, repository
+
+IMAGE_SIZE = re.compile(r'style="width: (\d+)px; height: (\d+)px;?"')
+
+
+def colab_notebook(docname: str) -> str:
+    """Where the generated notebook of a page is, from the repository's root: ``book/colab/NN-name.ipynb``."""
+    folder, _, name = docname.rpartition("/")
+    return f"{folder}/colab/{name}.ipynb".lstrip("/")
+
+
+def without(html: str, *names: str) -> str:
+    """The HTML without the lines that mention one of ``names``; a template filter."""
+    return "\n".join(line for line in html.splitlines() if not any(name in line for name in names))
+
+
+def name_repository(app, config) -> None:
+    """Have the theme's own links lead to the repository that this build is for."""
+    here = repository()
+    config.html_theme_options = {
+        **config.html_theme_options,
+        "repository_url": here.url,
+        "repository_branch": here.branch,
+    }
+
+
+def add_filter(app) -> None:
+    if app.builder.format == "html":
+        app.builder.templates.environment.filters["without"] = without
+
+
+def link_notebook(app, pagename, templatename, context, doctree) -> None:
+    """Replace the theme's launch menu, which can't know our notebooks, by a button; offer the notebook as download."""
+    buttons = context.get("header_buttons", [])
+    menu = next((button for button in buttons if button.get("label") == "launch-buttons"), None)
+    if menu is None:
+        return
+    position = buttons.index(menu)
+    del buttons[position]
+    path = colab_notebook(pagename)
+    notebook = Path(app.srcdir, path)
+    if not notebook.is_file():
+        return
+    link = {
+        "type": "link",
+        "url": colab_url(path),
+        "icon": "fas fa-rocket",
+        "text": "Open in Colab",
+        "tooltip": "Open this chapter as a notebook in Google Colab",
+        "label": "launch-colab",
+    }
+    buttons.insert(position, link)
+    download = Path(app.outdir, "_sources", pagename).with_suffix(".ipynb")
+    download.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(notebook, download)
+
+
+def size_images(app, pagename, templatename, context, doctree) -> None:
+    if "body" in context:
+        context["body"] = IMAGE_SIZE.sub(r'width="\1" height="\2"', context["body"])
+
+
+def setup(app):
+    app.connect("config-inited", name_repository)
+    app.connect("builder-inited", add_filter)
+    app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501
+    app.connect("html-page-context", size_images)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
