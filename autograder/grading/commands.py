@@ -1,0 +1,66 @@
+"""The instructor's subcommands of the command line: ``release`` and ``grade``.
+
+nbgrader takes seconds to import, so each command imports what it needs when it runs.
+"""
+
+import sys
+from pathlib import Path
+
+
+def add_commands(subparsers) -> None:
+    """Add the instructor's commands to an argparse ``subparsers``; each parser's ``run`` takes the arguments."""
+    parser = subparsers.add_parser(
+        "release",
+        help="make exercises/ out of solutions/, and prove that it can be handed out",
+        description="Make exercises/ out of solutions/ through nbgrader, and prove each fit to be handed out.",
+    )
+    parser.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="such as 01-rnn (default: all of them)")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if exercises/ is not up to date")
+    parser.set_defaults(run=run_release)
+
+    parser = subparsers.add_parser(
+        "grade",
+        help="grade what students handed in",
+        description=(
+            "Grade COURSE/submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb of every student into COURSE/gradebook.db and "
+            "COURSE/autograded. What is graded already is skipped unless it was handed in again. "
+            "Student code runs as you: grade hand-ins of people you trust, or in a container."
+        ),
+    )
+    parser.add_argument("assignments", nargs="+", metavar="ASSIGNMENT", help="such as 01-rnn")
+    parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
+    parser.add_argument("--force", action="store_true", help="grade again what is graded already; manual grades stay")
+    parser.set_defaults(run=run_grade)
+
+
+def run_release(args) -> int:
+    """Exit status 0: done, or up to date; 1: an assignment can't be handed out; 2: bad input."""
+    from autograder.grading.course import BadInput
+    from autograder.grading.release import Defective, release
+
+    try:
+        changed = release(args.assignments, check=args.check)
+    except BadInput as error:
+        return complain(error)
+    except Defective as error:
+        print(*error.defects, sep="\n", file=sys.stderr)
+        return 1
+    print("\n".join(f"exercises/{name} is new" for name in changed) or "exercises/ is up to date")
+    return 0
+
+
+def run_grade(args) -> int:
+    """Exit status 0: every submission has a score or a stated reason; 1: one has neither; 2: bad input."""
+    from autograder.grading.config import REPOSITORY
+    from autograder.grading.course import BadInput
+    from autograder.grading.grade import grade
+
+    try:
+        return grade(args.assignments, args.course or REPOSITORY, args.force)
+    except BadInput as error:
+        return complain(error)
+
+
+def complain(error: Exception) -> int:
+    print(f"autograder: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,338 @@
+"""Grades everything that was handed in, one submission after the other, through nbgrader.
+
+Each submission ends with a score or with the reason why it has none, in the gradebook (so that no student is missing
+there) and in a journal, ``autograded/.journal/ASSIGNMENT.jsonl`` in the course directory. The journal is what makes a
+run that was ended midway go on where it stopped: a submission that is in it unchanged is not graded again.
+
+Student code still runs unconfined, as whoever runs this. Its checks run beside it in the same kernel.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import nbformat
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import parse_utc
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from traitlets.config import Config
+
+from autograder.grading import config
+from autograder.grading.course import BadInput, choose, read_source, sources
+from autograder.grading.notebooks import MAX_BYTES, Unreadable, read_submission, refused, write
+from autograder.grading.worker import Worker, WorkerFailed
+
+GRACE = (
+    120  # seconds that nbgrader's own work, a slow start and the end of a kernel may take beside the notebook's time
+)
+
+
+@dataclass
+class Outcome:
+    """What became of one submission: its scores, or the reason why it could not be graded, and notes.
+
+    ``score`` counts the written answers that have been read so far, ``code_score`` only the checks.
+    ``to_read`` says that a person has still to read a written answer. ``fingerprint`` tells whether it has changed.
+    """
+
+    student: str
+    fingerprint: str
+    score: float | None = None
+    max_score: float | None = None
+    code_score: float | None = None
+    max_code_score: float | None = None
+    to_read: bool = False
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+    parts: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def grade(
+    names: Sequence[str], course: Path = config.REPOSITORY, force: bool = False, console: Console | None = None
+) -> int:
+    """Grade the assignments named in the course directory ``course`` and print a table of each.
+
+    Returns 0 when every submission has a score or a stated reason in the gradebook, else 1.
+    Raises BadInput for a request that can't be carried out; then nothing has been written.
+    """
+    console = console or Console()
+    course = course.absolute()
+    settings, folders, chosen = examine(names, course)
+    status = 0
+    with locked(course, settings), tempfile.TemporaryDirectory(prefix="grade_") as work, Worker() as worker:
+        for name in chosen:
+            outcomes = grade_assignment(name, folders[name], course, settings, Path(work), worker, force, console)
+            console.print(table(name, outcomes))
+            console.print(tally(outcomes))
+            status |= any(outcome.score is None for outcome in outcomes)
+    return status
+
+
+def examine(names: Sequence[str], course: Path) -> tuple[Config, dict[str, list[Path]], list[str]]:
+    """The course's settings, each assignment's submissions, and the assignments. Raises BadInput; writes nothing."""
+    if not course.is_dir():
+        raise BadInput(f"There is no course directory {course}: name one with --course.")
+    if shutil.which("alembic", path=os.path.dirname(sys.executable)) is None and shutil.which("alembic") is None:
+        raise BadInput("nbgrader needs the command alembic to make a gradebook: run pip install alembic.")
+    chosen = choose(names, sources(course))
+    try:
+        settings = config.load(course)
+    except Exception as error:  # an instructor's own Python file may raise anything
+        raise BadInput(f"{course / config.FILE} can't be used: {type(error).__name__}: {error}.") from None
+    folders = {name: submissions(name, settings) for name in chosen}
+    for name in chosen:
+        read_source(sources(course), name)
+        if not folders[name]:
+            where = directory(settings).format_path(directory(settings).submitted_directory, "STUDENT", name)
+            raise BadInput(f"Nothing was handed in for {name}: submissions belong in {where}.")
+    for folder in [course, course / directory(settings).autograded_directory]:
+        if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise BadInput(f"{folder} can't be written to: give yourself the right to, or name another --course.")
+    try_gradebook(directory(settings).db_url)
+    return settings, folders, chosen
+
+
+def directory(settings: Config) -> CourseDirectory:
+    """nbgrader's view of the course directory."""
+    return CourseDirectory(config=settings)
+
+
+def submissions(name: str, settings: Config) -> list[Path]:
+    """The folders in which an assignment was handed in, one a student, in the students' order."""
+    course = directory(settings)
+    everyone = Path(course.format_path(course.submitted_directory, "x", name)).parent.parent
+    return sorted(
+        student / name
+        for student in (everyone.iterdir() if everyone.is_dir() else ())
+        if not student.name.startswith(".") and os.path.lexists(student / name)
+    )
+
+
+def try_gradebook(url: str) -> None:
+    """Raise BadInput if a gradebook in a file is damaged, or locked by another program."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or not path.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=3, isolation_level=None)) as gradebook:
+            gradebook.execute("begin immediate")
+            gradebook.execute("select count(*) from sqlite_master")
+            gradebook.execute("rollback")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise BadInput(
+                f"{path} is locked: close the other program that uses the gradebook, then try again."
+            ) from None
+        raise BadInput(f"{path} can't be used as a gradebook: {error}.") from None
+    except sqlite3.DatabaseError:
+        raise BadInput(f"{path} is not a gradebook: move it away, or put a copy of the right one there.") from None
+
+
+def journal_folder(course: Path, settings: Config) -> Path:
+    return course / directory(settings).autograded_directory / ".journal"
+
+
+@contextlib.contextmanager
+def locked(course: Path, settings: Config) -> Iterator[None]:
+    """Keep a second run off the same course. Raises BadInput if one is at work."""
+    folder = journal_folder(course, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(f"Another autograder grade is at work in {course}: wait for its end.") from None
+        yield
+
+
+# ---- one assignment -------------------------------------------------------------------------------------------------
+
+
+def grade_assignment(
+    name: str,
+    folders: Sequence[Path],
+    course: Path,
+    settings: Config,
+    work: Path,
+    worker: Worker,
+    force: bool,
+    console: Console,
+) -> list[Outcome]:
+    """Grade one assignment's submissions; the outcomes stand in the students' order."""
+    source = sources(course) / name
+    shutil.copytree(source, work / "source" / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    seconds = GRACE + settings.RunCells.notebook_timeout
+    try:
+        answer = worker.ask("release", seconds, course=str(course), work=str(work), assignment=name)
+    except WorkerFailed as error:
+        raise BadInput(f"nbgrader could not make the student's version of {name}: {error}.") from None
+    if "error" in answer:
+        raise BadInput(f"nbgrader can't enter {name} in the gradebook: {answer['error']}")
+    release = nbformat.read(work / "release" / name / f"{name}.ipynb", as_version=4)
+    journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
+    source_digest = digest([source / f"{name}.ipynb"])
+    outcomes = []
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        task = progress.add_task(name, total=len(folders))
+        for folder in folders:
+            student = folder.parent.name
+            progress.update(task, description=f"{name} {student}")
+            fingerprint = source_digest + digest([folder, *sorted(folder.iterdir())] if folder.is_dir() else [folder])
+            before = journal.outcomes.get(student)
+            if not force and before and before.fingerprint == fingerprint and student in answer["graded"]:
+                outcome = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come since
+            else:
+                start = monotonic()
+                outcome = grade_one(name, folder, release, fingerprint, course, work, worker, seconds)
+                outcome.seconds = round(monotonic() - start, 2)
+                if outcome.score is not None:
+                    journal.add(outcome)
+            outcomes.append(outcome)
+            progress.advance(task)
+    return outcomes
+
+
+def grade_one(
+    name: str,
+    folder: Path,
+    release: nbformat.NotebookNode,
+    fingerprint: str,
+    course: Path,
+    work: Path,
+    worker: Worker,
+    seconds: float,
+) -> Outcome:
+    """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
+    student = folder.parent.name
+    staged = work / "submitted" / student / name
+    job = {"course": str(course), "work": str(work), "assignment": name, "student": student}
+    outcome = Outcome(student, fingerprint)
+    try:
+        notebook, outcome.notes = read_submission(folder, name, release)
+        outcome.notes += stage(notebook, folder, staged)
+        answer = worker.ask("grade", seconds, execute=True, **job)
+        outcome.reason = answer.pop("error", "")
+    except Unreadable as error:
+        outcome.reason = str(error)
+    except WorkerFailed as error:
+        outcome.reason = f"It could not be graded: {error}."
+    if outcome.reason:
+        try:
+            stage(refused(release, outcome.reason), folder, staged)
+            answer = worker.ask("grade", seconds, execute=False, **job)
+        except WorkerFailed as error:
+            answer = {"error": str(error)}
+        if "error" in answer:
+            outcome.reason += f" It is not in the gradebook either: {answer['error']}"
+            return outcome
+        answer["notes"] = []
+    outcome.notes += answer.pop("notes")
+    for key in ("score", "max_score", "code_score", "max_code_score", "to_read", "parts"):
+        setattr(outcome, key, answer[key])
+    return outcome
+
+
+def stage(notebook: nbformat.NotebookNode, folder: Path, staged: Path) -> list[str]:
+    """Put what nbgrader is to grade into ``staged``: the notebook, and the two small files that its exchange adds."""
+    notes = []
+    shutil.rmtree(staged, ignore_errors=True)
+    write(notebook, staged / f"{staged.name}.ipynb")
+    for extra in ("timestamp.txt", "submission_secret.txt"):
+        with contextlib.suppress(OSError, ValueError):
+            handle = os.open(folder / extra, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(handle, encoding="utf-8") as file:
+                text = file.read(1000)
+            if extra == "timestamp.txt" and not readable_time(text):
+                notes.append(f"timestamp.txt says {text.strip()[:40]!r}, which is no time: taken as on time.")
+                continue
+            (staged / extra).write_text(text, encoding="utf-8")
+    return notes
+
+
+def readable_time(text: str) -> bool:
+    try:
+        return bool(text.strip()) and parse_utc(text.strip()) is not None
+    except (ValueError, OverflowError):
+        return False
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """A short fingerprint of files: names, kinds, sizes and, of regular files of a sensible size, the contents."""
+    total = hashlib.sha256()
+    for path in paths:
+        about = path.lstat()
+        total.update(f"{path.name}\0{stat.S_IFMT(about.st_mode)}\0".encode(errors="surrogateescape"))
+        if stat.S_ISREG(about.st_mode):
+            total.update(f"{about.st_size}\0".encode())
+            if about.st_size <= MAX_BYTES:
+                with contextlib.suppress(OSError):
+                    total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+class Journal:
+    """The outcomes of an assignment, one line of JSON each, the last line of a student being the one that holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.outcomes: dict[str, Outcome] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            with contextlib.suppress(ValueError, TypeError):  # the last line of a run that was killed may be torn
+                outcome = Outcome(**json.loads(line))
+                self.outcomes[outcome.student] = outcome
+
+    def add(self, outcome: Outcome) -> None:
+        """Note an outcome for good."""
+        torn = self.path.exists() and self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n" * bool(torn) + json.dumps(asdict(outcome)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.outcomes[outcome.student] = outcome
+
+
+# ---- the table ------------------------------------------------------------------------------------------------------
+
+
+def table(name: str, outcomes: Sequence[Outcome]) -> Table:
+    """A table of one assignment: who scored what, and what there is to say about it."""
+    result = Table("student", "score", "of", "checks", "remarks", title=name)
+    for column in (1, 2, 3):
+        result.columns[column].justify = "right"
+    for outcome in outcomes:
+        remarks = ([f"not graded: {outcome.reason}"] if outcome.reason else []) + outcome.notes
+        if outcome.to_read:
+            remarks.append("a written answer is to be read")
+        shown = [f"{value:g}" if value is not None else "-" for value in (outcome.score, outcome.max_score)]
+        checks = f"{outcome.code_score:g}/{outcome.max_code_score:g}" if outcome.score is not None else "-"
+        result.add_row(outcome.student, *shown, checks, "\n".join(remarks))
+    return result
+
+
+def tally(outcomes: Sequence[Outcome]) -> str:
+    graded = sum(not outcome.reason for outcome in outcomes)
+    stated = sum(bool(outcome.reason) for outcome in outcomes)
+    to_read = sum(outcome.to_read for outcome in outcomes)
+    return f"{graded} graded, {stated} not graded for the reason given, {to_read} with a written answer to read."

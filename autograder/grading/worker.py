@@ -1,0 +1,189 @@
+"""The process that does nbgrader's work for `release` and `grade`, and the handle by which they hold it.
+
+It is a process of its own so that a crash, a leak or an endless loop takes one submission's time and nothing more. Jobs
+and answers are single lines of JSON. One submission is one job that depends on nothing but the files it names.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from time import monotonic
+
+import psutil
+
+
+class WorkerFailed(Exception):
+    """The worker died, or took too long and was ended. The message says which."""
+
+
+class Worker:
+    """One worker process, started when it is first asked something and again after it was lost."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen | None = None
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self.log.close()
+
+    def ask(self, kind: str, seconds: float, **job: object) -> dict:
+        """Have one job done. Raises WorkerFailed if the process dies or gives no answer within ``seconds``."""
+        if self.process is None:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "autograder.grading.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                start_new_session=True,  # Ctrl-C is for us to handle
+            )
+        try:
+            self.process.stdin.write(json.dumps({"kind": kind, **job}).encode() + b"\n")
+            self.process.stdin.flush()
+            line = self.read_line(seconds)
+        except BaseException as error:
+            self.end()
+            if isinstance(error, OSError):
+                raise WorkerFailed("the grading process ended") from None
+            raise
+        if not line.endswith(b"\n"):
+            self.end()
+            raise WorkerFailed("the grading process ended")
+        return json.loads(line)
+
+    def read_line(self, seconds: float) -> bytes:
+        deadline, line = monotonic() + seconds, b""
+        with DefaultSelector() as selector:
+            selector.register(self.process.stdout, EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0, deadline - monotonic())):
+                    raise WorkerFailed(f"it took longer than {seconds:.0f} seconds")
+                chunk = os.read(self.process.stdout.fileno(), 65536)
+                if not chunk:
+                    return line
+                line += chunk
+        return line
+
+    def end(self) -> None:
+        """End the process and the kernels that it started, by their ids."""
+        if self.process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            for member in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.kill()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process = None
+
+
+# ---- inside the process ---------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Answer jobs from standard input until it ends. What nbgrader prints goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    jobs = {"release": release, "grade": grade}
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            answer = jobs[job.pop("kind")](**job)
+        except Exception as error:
+            answer = {"error": sentence(error), "log": traceback.format_exc()}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def api(course: str, work: str, execute: bool = True):
+    """nbgrader's API on the gradebook and the autograded folder of ``course``; everything else is in ``work``."""
+    from nbgrader.apps.api import NbGraderAPI
+
+    from autograder.grading.config import load
+
+    config = load(Path(course))
+    for step in ("source", "release", "submitted"):
+        config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
+    config.RunCells.enabled = execute
+    os.chdir(course)  # what a relative db_url is relative to
+    return NbGraderAPI(config=config)
+
+
+def release(course: str, work: str, assignment: str) -> dict:
+    """Generate ``work/release/ASSIGNMENT`` and enter the assignment in the gradebook; say who is graded already."""
+    from nbgrader.api import MissingEntry
+
+    nbgrader = api(course, work)
+    done = nbgrader.generate_assignment(assignment)
+    if not done["success"]:
+        return {"error": reason(done), "log": done.get("log", "")}
+    with nbgrader.gradebook as gradebook, contextlib.suppress(MissingEntry):
+        submissions = gradebook.assignment_submissions(assignment)
+        return {"graded": {submission.student.id: scores(submission) for submission in submissions}}
+
+
+def grade(course: str, work: str, assignment: str, student: str, execute: bool) -> dict:
+    """Autograde ``work/submitted/STUDENT/ASSIGNMENT`` into the gradebook and ``course/autograded``."""
+    from glob import escape
+
+    import nbformat
+
+    nbgrader = api(course, work, execute)
+    done = nbgrader.autograde(assignment, escape(student), force=True)
+    if not done["success"]:
+        return {"error": reason(done), "log": done.get("log", "")}
+    with nbgrader.gradebook as gradebook:
+        answer = scores(gradebook.find_submission(assignment, student))
+    autograded = nbgrader.coursedir.format_path(nbgrader.coursedir.autograded_directory, student, assignment)
+    notebook = nbformat.read(Path(autograded) / f"{assignment}.ipynb", as_version=4)
+    return answer | {"notes": troubles(notebook)}
+
+
+def scores(submission) -> dict:
+    """What the gradebook says of a submission."""
+    return {
+        "score": submission.score - (submission.late_submission_penalty or 0),
+        "max_score": submission.max_score,
+        "code_score": submission.code_score,
+        "max_code_score": submission.max_code_score,
+        "to_read": bool(submission.needs_manual_grade),
+        "parts": {grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades},
+    }
+
+
+def troubles(notebook) -> list[str]:
+    """What `RunCells` and `PlainPoints` had to say about the cells of an autograded notebook."""
+    ours = ("DeadKernel", "CellTimeout", "NotebookTimeout", "NoPoints", "CellTimeoutError")
+    found = []
+    for number, cell in enumerate(notebook.cells, start=1):
+        name = cell.metadata.get("nbgrader", {}).get("grade_id") or f"cell {number}"
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and output.ename in ours:
+                found.append(f"{name}: {output.evalue or 'stopped when its time was over'}.")
+    return found
+
+
+def reason(done: dict) -> str:
+    """The last line of what an nbgrader command that failed has logged, which names the cause."""
+    log = [line for line in done.get("log", "").splitlines() if line.strip()]
+    causes = [line for line in log if line.split(":")[0].endswith(("Error", "Exception"))]
+    return (causes or log or done["error"].strip().splitlines())[-1].removeprefix("[ERROR] ").strip()
+
+
+def sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+if __name__ == "__main__":
+    main()
