@@ -1,5 +1,6 @@
-"""The course's translator: its corpora, vocabulary and figures, and in the last chapter the program that trains and runs it.
+"""The course's translator: corpora, vocabulary, and what a figure with Chinese labels needs.
 
-`synthetic` is the embedded Chinese→English corpus of the chapters, `vocabulary` turns its tokens into ids and batches, and
-`fonts` lets figures show Chinese. The model itself is not here: it is built in the chapters (`autograder.reference`).
+`synthetic` is the embedded Chinese→English corpus of the chapters, `vocabulary` turns its tokens into ids and padded
+batches, and `fonts` lets matplotlib write Chinese. The models are not here: the chapters build them
+(`autograder.reference`).
 """

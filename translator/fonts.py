@@ -1,12 +1,14 @@
 """Chinese labels in figures: a small font that travels with the course, so that no machine needs one installed.
 
-`data/NotoSansCJKsc-subset.otf` is Noto Sans CJK SC 2.004 (SIL Open Font License, `data/OFL.txt`) cut down to printable ASCII, the
-usual Chinese punctuation and 2,894 characters: those of the course's corpora, its notes and its glossary. It was made with
-fontTools from Debian's package fonts-noto-cjk, where CHARACTERS is a text file of them all:
+`data/NotoSansCJKsc-subset.otf` is Noto Sans CJK SC 2.004 (SIL Open Font License, `data/OFL.txt`) cut down to printable
+ASCII, the usual Chinese punctuation and 2,894 characters: those of the course's corpora, its notes and its glossary.
+It was made with fontTools from Debian's package fonts-noto-cjk, where CHARACTERS is a text file of them all:
 
-    pyftsubset NotoSansCJK-Regular.ttc --font-number=2 --text-file=CHARACTERS --layout-features='' --no-hinting --desubroutinize
+    pyftsubset NotoSansCJK-Regular.ttc --font-number=2 --text-file=CHARACTERS \\
+        --layout-features='' --no-hinting --desubroutinize
 
-and then renamed, so that a full Noto on the same machine can't take its place and change the figures.
+Then the tables for layout (GPOS, GSUB, BASE, VORG, vhea, vmtx) were dropped and the family was renamed, so that a full
+Noto on the same machine can't take its place and change the figures.
 """
 
 from pathlib import Path
@@ -19,7 +21,7 @@ FAMILY = "Noto Sans CJK SC Course Subset"
 
 
 def use_chinese_font() -> None:
-    """Let matplotlib draw Chinese: register the course's font behind the present ones. Calling it again changes nothing."""
+    """Let matplotlib write Chinese: register the course's font behind the present ones. Calling it twice does no harm."""
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
     families = matplotlib.rcParams["font.family"]
