@@ -21,7 +21,7 @@ FAMILY = "Noto Sans CJK SC Course Subset"
 
 
 def use_chinese_font() -> None:
-    """Let matplotlib write Chinese: register the course's font behind the present ones. Calling it twice does no harm."""
+    """Let matplotlib write Chinese: register the course's font behind the present ones. Calling it again is fine."""
     if FAMILY not in font_manager.fontManager.get_font_names():
         font_manager.fontManager.addfont(FONT)
     families = matplotlib.rcParams["font.family"]

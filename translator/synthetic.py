@@ -5,8 +5,9 @@ often in another order. So word order really crosses (time and place before the 
 因为 … 所以 …), every pair is a correct translation, and the true word alignment is known, because an English word and the
 Chinese word that it came from are leaves of one tree. A Chinese sentence has exactly one translation here.
 
-    >>> pair = corpus(1, seed=8)[0]
-    >>> print(" ".join(pair.source), "->", " ".join(pair.target))
+    >>> pair = corpus(1, seed=7)[0]
+    >>> print(*pair.source, "->", *pair.target)
+    她 上 个 星期 把 杯子 打破 了 -> she broke the cup last week
 
 What it is not: a sample of how people write. It says nothing about how a model would fare on real text.
 

@@ -9,7 +9,7 @@ SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Vocabulary:
-    """A list of tokens; a token's id is its place in it. The special ones come first: <pad> <bos> <eos> <unk> = 0 1 2 3.
+    """A list of tokens; a token's id is its place in it. First come <pad> <bos> <eos> <unk> = 0 1 2 3.
 
     ``sentences`` are token sequences; their tokens are numbered in the order of their code points, so that the same set
     of tokens always gets the same ids.
