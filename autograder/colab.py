@@ -7,13 +7,18 @@ it, so that a fork publishes links to itself without an edit. Nothing here reads
 
 import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 PACKAGE = "keep-the-attention"
 COLAB = "https://colab.research.google.com"
 CONFIG = Path(__file__).resolve().parent.parent / "_config.yml"  # there in a checkout, not in an installed package
+FOLDED = {
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+}  # a code cell's metadata: folded in Colab, in JupyterLab
 SOURCE_VARIABLE = "KEEP_THE_ATTENTION_GIT"  # makes the set-up cell fetch from another git URL, for tests and for hubs
 
 
@@ -116,6 +121,19 @@ def badge(path: str, of: Repository | None = None, image: str = f"{COLAB}/assets
     return f"[![Open in Colab]({image})]({colab_url(path, of)})"
 
 
+def stated(path: str, notebook: str) -> Repository | None:
+    """The repository that a notebook was made for, as the badge in its text says; None where it has no badge of ours.
+
+    ``path`` is where the notebook is, from the repository's root. In a fork this need not be `repository`.
+    """
+    found = re.search(rf"{re.escape(COLAB)}/github/([^/]+/[^/]+)/blob/(\S+?)/{re.escape(path)}", notebook)
+    if found is None:
+        return None
+    here = repository()
+    named = replace(here, slug=found[1], branch=found[2])
+    return named if named.slug == here.slug else replace(named, book="")
+
+
 def setup_cell(of: Repository | None = None) -> str:
     """The source of a notebook's first code cell: fetches the course's package where it is missing, else does nothing.
 
@@ -125,14 +143,16 @@ def setup_cell(of: Repository | None = None) -> str:
 
 
 SETUP_CELL = """\
-# Colab lacks the course's package: this cell fetches it. Where the package is already there, it does nothing.
+# @title Set-up: fetches the course's package where it is missing
 import importlib.util
 import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("autograder") is None:
-    source = "git+" + os.environ.get("{variable}", "{source}")
+    source = "git+" + os.environ.get(
+        "{variable}", "{source}"
+    )
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-input", source]
     if subprocess.run(pip, capture_output=True, stdin=subprocess.DEVNULL).returncode:
         raise RuntimeError(
