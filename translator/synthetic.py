@@ -30,7 +30,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate, pairwise
 
 # ---- the lexicon --------------------------------------------------------------------------------------------------
@@ -425,6 +425,8 @@ def corpus(
             tree = derive(start, None, split, dice)
         except DeadEnd:
             continue
+        if names_twice(tree):
+            continue
         pair = realise(tree)
         fits = length[0] <= len(pair.source) <= length[1]
         if fits and (split == "train" or pair.combinations & held_out()):
@@ -560,12 +562,7 @@ class Item:
     form: str
     agrees: str | None
     mark: str | None
-
-    @property
-    def symbol(self) -> str | None:
-        """What a child is expanded by: its name less the digits. None for a word of the language itself."""
-        name = self.name.rstrip("0123456789")
-        return name if name.isascii() and name.isupper() else None
+    symbol: str | None  # what a child is expanded by: its name less the digits; None for a word of the language itself
 
 
 @dataclass(frozen=True)
@@ -604,7 +601,9 @@ def _item(text: str) -> Item:
     """``NAME*(GOVERNOR):form@CHILD/mark``, of which all but the name may be missing."""
     pattern = r"([^*(:@/]+)(\*)?(?:\((\w+)\))?(?::(\w+))?(?:@(\w+))?(?:/(\w+))?"
     name, head, governor, form, agrees, mark = re.fullmatch(pattern, text).groups()
-    return Item(name, bool(head), governor, form or "", agrees, mark)
+    symbol = name.rstrip("0123456789")
+    is_child = symbol.isascii() and symbol.isupper()
+    return Item(name, bool(head), governor, form or "", agrees, mark, symbol if is_child else None)
 
 
 def _depth(item: Item, children: dict[str, Item]) -> int:
@@ -637,7 +636,7 @@ class Node:
         for child in self.children.values():
             yield from child.below()
 
-    @property
+    @cached_property
     def text(self) -> str:
         """What it says in Chinese, in one string."""
         return "".join(token for token, _ in chinese(self))
@@ -693,22 +692,24 @@ def combination(one: Word, other: Word) -> tuple[str, str]:
 
 
 def repeats(node: Node) -> bool:
-    """Whether the same is said twice where no one would (他 批评 了 他; 从 北京 去 北京; 老师 … 老师 in one sentence)."""
+    """Whether a rule's children say the same where no one would (他 批评 了 他; 从 北京 去 北京)."""
     children = list(node.children.values())
-    people = [under for child in children for under in child.below() if under.symbol in PEOPLED]
-    named = [one.text for one in people if one.symbol == "AGENT" and "PRONOUN" not in one.children]
-    if len(named) > len(set(named)):
-        return True
     for i, child in enumerate(children):
-        others = [
-            other for other in children[:i] if other.symbol == child.symbol or {child.symbol, other.symbol} <= PEOPLED
-        ]
+        others = [one for one in children[:i] if one.symbol == child.symbol or {one.symbol, child.symbol} <= PEOPLED]
         if child.symbol in PEOPLED:
-            others += [one for one in people if one.symbol == "WHOM" and one is not child]
-        # 我 and 我们 are the same here
-        if child.text.rstrip("们") in {other.text.rstrip("们") for other in others}:
+            others += [
+                one for sibling in children if sibling is not child for one in sibling.below() if one.symbol == "WHOM"
+            ]
+        # 我 and 我们 count as the same
+        if others and child.text.rstrip("们") in [one.text.rstrip("们") for one in others]:
             return True
     return False
+
+
+def names_twice(tree: Node) -> bool:
+    """Whether a sentence names someone a second time instead of saying 他 or 她."""
+    named = [node.text for node in tree.below() if node.symbol == "AGENT" and "PRONOUN" not in node.children]
+    return len(named) > len(set(named))
 
 
 # ---- the engine: saying it in both languages -----------------------------------------------------------------------
@@ -732,9 +733,10 @@ def realise(node: Node) -> Pair:
         "an" if token == "a" and following[:1] in "aeiou" else token
         for (token, _), (following, _) in pairwise([*target, (".", None)])
     ]
-    links = tuple(
-        (i, j) for i, (_, a) in enumerate(source) for j, (_, b) in enumerate(target) if a is not None and a == b
-    )
+    places: dict[object, list[int]] = {}
+    for j, (_, mark) in enumerate(target):
+        places.setdefault(mark, []).append(j)
+    links = tuple((i, j) for i, (_, mark) in enumerate(source) if mark is not None for j in places.get(mark, []))
     combinations = frozenset(
         combination(leaf.word, leaf.governor)
         for leaf in node.below()
