@@ -5,6 +5,7 @@ nbgrader preprocessors, so that plain ``nbgrader generate_assignment`` and ``aut
 """
 
 import math
+import re
 from pathlib import Path
 from time import monotonic
 
@@ -14,7 +15,7 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
-from autograder.colab import badge, setup_cell
+from autograder.colab import badge, repository, setup_cell
 from autograder.grading.notebooks import Unreadable, normalise, plain_number, sound
 
 HAND_IN = """\
@@ -30,8 +31,14 @@ where your course takes hand-ins, or mail it.
 You may hand in again until the deadline; the last one counts."""
 
 
+CHAPTER = re.compile(r"\]\((?:\.\./)+book/([\w-]+)\.md(#[\w-]+)?\)")
+
+
 class Frame(NbGraderPreprocessor):
-    """Puts the Colab badge and the set-up cell before a notebook, and the hand-in instructions after it."""
+    """Makes a notebook stand alone: badge and set-up cell before it, hand-in instructions after it, no relative link.
+
+    Links to chapters, ``../../book/PAGE.md#LABEL`` in the source, become links into the published book.
+    """
 
     notebook_path = Unicode(
         "exercises/{assignment}/{notebook}.ipynb",
@@ -46,6 +53,9 @@ class Frame(NbGraderPreprocessor):
             link = badge(self.notebook_path.format(**names))
             before.insert(0, nbformat.v4.new_markdown_cell(link, id="open-in-colab", metadata=dict(fixed)))
         after = nbformat.v4.new_markdown_cell(HAND_IN.format(**names), id="hand-in", metadata=dict(fixed))
+        for cell in nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source = CHAPTER.sub(rf"]({repository().book_url}/book/\1.html\2)", cell.source)
         nb.cells = [*before, *nb.cells, after]
         nb.metadata = nbformat.from_dict(
             {"kernelspec": dict(nb.metadata.get("kernelspec", {})), "language_info": {"name": "python"}}

@@ -213,6 +213,9 @@ def broken_links(released: NotebookNode, book: Path) -> Iterator[str]:
         elif f"({label})=" not in chapter.read_text(encoding="utf-8").splitlines():
             yield f"it links to {page}#{label}, but book/{page}.md has no label ({label})=."
 
+    for link in dict.fromkeys(re.findall(r"\]\((\.[^)]*)\)", text)):
+        yield f"it links to {link}, which isn't there in Colab or on a hub."
+
 
 def score_defects(
     name: str, source: NotebookNode, released: NotebookNode, known: dict[str, Exercise], work: Path, worker: Worker
@@ -237,7 +240,14 @@ def score_defects(
             yield f"its checks are worth {answer['max_code_score']} points, the catalogue's exercises {full}."
         if answer["code_score"] != wanted:
             wrong = [key for key in known if answer["parts"][key] != (known[key].points if student == "solved" else 0)]
-            yield f"the {student} notebook scores {answer['code_score']} instead of {wanted}: see {', '.join(wrong)}."
+            yield (
+                f"the {student} notebook scores {answer['code_score']} instead of {wanted}: see {', '.join(wrong)}"
+                + (
+                    f" (first error: {answer['first_error']})."
+                    if student == "solved" and answer["first_error"]
+                    else "."
+                )
+            )
         yield from (f"the {student} notebook: {note}" for note in answer["notes"])
 
 

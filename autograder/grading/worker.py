@@ -147,7 +147,9 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool) 
         answer = scores(gradebook.find_submission(assignment, student))
     autograded = nbgrader.coursedir.format_path(nbgrader.coursedir.autograded_directory, student, assignment)
     notebook = nbformat.read(Path(autograded) / f"{assignment}.ipynb", as_version=4)
-    return answer | {"notes": troubles(notebook)}
+    errors = [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]
+    first = f"{errors[0].ename}: {errors[0].evalue}" if errors else ""
+    return answer | {"notes": troubles(notebook), "first_error": first}
 
 
 def scores(submission) -> dict:
