@@ -18,7 +18,7 @@ _checked: dict[str, Verdict] = {}
 
 
 class Points(float):
-    """What ``check`` returns: a float whose text is its plain decimal form, which is how nbgrader reads partial credit."""
+    """What ``check`` returns: a float whose text is its plain decimal form, which nbgrader reads as partial credit."""
 
     most: float = 0.0
 
@@ -26,7 +26,7 @@ class Points(float):
         return float.__repr__(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": f"<span>{report.points_of(self, self.most)}</span>"}
+        return {"text/plain": repr(self), "text/html": report.points_of(self, self.most)}
 
 
 def points(earned: float, most: float) -> Points:
@@ -55,9 +55,8 @@ def check(name: str, candidate: Any = NOTHING) -> Points:
         show(report.text(verdict), report.html(verdict), outcome(verdict))
         return points(verdict.points, exercise.points)
     except Exception as error:
-        show(
-            f"The check of {name!r} itself broke, which is the course's fault and not yours: {type(error).__name__}: {error}"
-        )
+        what = f"{type(error).__name__}: {str(error)[:500]}"
+        show(f"The check of {name!r} itself broke, which is the course's fault and not yours. {what}")
         return points(0, 0)
 
 
@@ -93,6 +92,7 @@ def outcome(verdict: Verdict) -> dict[str, Any]:
     """A verdict as JSON data, for whoever reads the notebook's outputs."""
     return {
         "exercise": verdict.exercise.name,
+        "passed": verdict.passed,
         "points": verdict.points,
         "standing": report.standing(verdict),
         "hint": " ".join(mistake.hint for mistake in verdict.mistakes),

@@ -191,7 +191,7 @@ def nothing(gradient: Value) -> bool:
 
 
 def same_family(want: Value, got: Value) -> bool:
-    """Whether the dtypes are of one kind: float, integer, boolean, text. A plain number may be an integer for a float."""
+    """Whether two dtypes are of one kind (float, integer, boolean, text). A plain 3 will do for a plain 3.0."""
     families = [{"u": "i", "S": "U"}.get(v.array.dtype.kind, v.array.dtype.kind) for v in (want, got)]
     plain = want.kind in ("number", "sequence") and set(families) == {"i", "f"}
     return families[0] == families[1] or plain
@@ -263,7 +263,7 @@ def diagnose(exercise: Exercise, seed: int, actual: list[Observation | None]) ->
 
 @lru_cache(maxsize=16_384)
 def known(exercise: Exercise, seed: int, mistake: int, case: int) -> tuple[str | None, Observation]:
-    """What a known mistake does on a case: the kind of complaint about it (None where it does not show), and the rest."""
+    """What a known mistake does on a case: the kind of complaint (None where it does not show), and what was seen."""
     asked, want = questions(exercise, seed)[case]
     seen = run(exercise, exercise.mistakes[mistake].candidate, asked)
     return kind(complain(want, seen, exercise.tolerance, coarsest(asked.inputs))), seen
