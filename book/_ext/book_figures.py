@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 MAX_BYTES = 400_000
 MAX_POINTS = 2_000
 PIXELS_PER_POINT = 96 / 72
+WIDE = 560  # pixels; wider figures scroll on a phone
 
 # placeholder or matplotlib default: (light page, dark page)
-PAPER = ("#ffffff", "#14181e")
+PAPER = ("#ffffff", "#121212")
 INK = ("#222832", "#ced6dd")
 COLOURS = {
     "#1b2a3a": INK,
@@ -138,7 +139,7 @@ class ThemedFigures(SphinxTransform):
             version["width"], version["height"] = f"{width}px", f"{height}px"
             version["loading"] = "lazy"  # so that the hidden one is not fetched
             versions.append(version)
-        image.replace_self(versions)
+        image.replace_self(nodes.container("", *versions, classes=["figure-frame"]))
 
     def complain(self, image: nodes.image, subtype: str, problem: str) -> None:
         log.warning("this figure %s", problem, location=image, type="figures", subtype=subtype)

@@ -10,13 +10,29 @@
 It is not for the look of the pages (`_static/course.css`).
 """
 
+import importlib.util
 import re
 import shutil
+import sys
+import textwrap
 from pathlib import Path
 
-from autograder.colab import colab_url, repository
+from docutils import nodes
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 IMAGE_SIZE = re.compile(r'style="width: (\d+)px; height: (\d+)px;?"')
+
+
+def load_colab():
+    """The module `autograder.colab`, by its file: importing the package would load torch, seconds in every build."""
+    spec = importlib.util.spec_from_file_location("book_colab", REPOSITORY / "autograder" / "colab.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+colab = load_colab()
 
 
 def colab_notebook(docname: str) -> str:
@@ -32,7 +48,7 @@ def without(html: str, *names: str) -> str:
 
 def name_repository(app, config) -> None:
     """Have the theme's own links lead to the repository that this build is for."""
-    here = repository()
+    here = colab.repository()
     config.html_theme_options = {
         **config.html_theme_options,
         "repository_url": here.url,
@@ -59,7 +75,7 @@ def link_notebook(app, pagename, templatename, context, doctree) -> None:
         return
     link = {
         "type": "link",
-        "url": colab_url(path),
+        "url": colab.colab_url(path),
         "icon": "fas fa-rocket",
         "text": "Open in Colab",
         "tooltip": "Open this chapter as a notebook in Google Colab",
@@ -69,6 +85,12 @@ def link_notebook(app, pagename, templatename, context, doctree) -> None:
     download = Path(app.outdir, "_sources", pagename).with_suffix(".ipynb")
     download.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(notebook, download)
+
+
+def describe(app, pagename, templatename, context, doctree) -> None:
+    """Give search engines the page's first paragraph, cut at a word."""
+    if doctree is not None and (paragraph := doctree.next_node(nodes.paragraph)):
+        context["first_words"] = textwrap.shorten(paragraph.astext(), width=160, placeholder=" …")
 
 
 def size_images(app, pagename, templatename, context, doctree) -> None:
@@ -81,4 +103,5 @@ def setup(app):
     app.connect("builder-inited", add_filter)
     app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501
     app.connect("html-page-context", size_images)
+    app.connect("html-page-context", describe)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

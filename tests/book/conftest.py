@@ -1,0 +1,122 @@
+"""What the tests of the book share: the built books (a sample with everything in it, and the real one), a browser, a
+server."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = Path(__file__).parent / "sample"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+
+def build_book(project: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Build a book with the command that `make book` uses."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", "."]
+    return subprocess.run(
+        [*command, "-W", "-n", "--keep-going"],
+        cwd=project,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def make_project(folder: Path, pages: dict[str, str]) -> Path:
+    """A book of its own in ``folder``, with this repository's configuration and extensions, and ``pages`` by name."""
+    (folder / "book").mkdir(parents=True)
+    shutil.copy(ROOT / "_config.yml", folder)
+    for name in ("_ext", "_static", "references.md", "references.bib"):
+        (folder / "book" / name).symlink_to(ROOT / "book" / name)
+    chapters = "".join(f"  - file: book/{name}\n" for name in [*pages, "references"] if name != "index")
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\nchapters:\n{chapters}")
+    for name, text in pages.items():
+        (folder / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_project(tmp_path_factory) -> Path:
+    """The sample book, built. It has a notebook for Colab, which is not looked into here."""
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in sorted(SAMPLE.glob("*.md"))}
+    project = make_project(tmp_path_factory.mktemp("sample") / "project", pages)
+    (project / "book" / "colab").mkdir()
+    (project / "book" / "colab" / "01-sample.ipynb").write_text('{"cells": []}')
+    built = build_book(project, GITHUB_REPOSITORY="someone/her-fork")
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    return project
+
+
+@pytest.fixture(scope="session")
+def book_html() -> Path:
+    """The real book's pages. Built into `_build`, where `make book` builds them, so that an unchanged book costs
+    little."""
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with FileLock(ROOT / "_build" / ".tests.lock"):
+        built = build_book(ROOT)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session", params=["sample", "book"])
+def site(request) -> Path:
+    """The folder of built pages: first the sample's, then the real book's."""
+    if request.param == "sample":
+        return request.getfixturevalue("sample_project") / "_build" / "html"
+    return request.getfixturevalue("book_html")
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """``serve(folder)`` gives the address at which the folder's files are served, until the tests end."""
+    servers = {}
+
+    def start(folder: Path) -> str:
+        if folder not in servers:
+            handler = functools.partial(QuietHandler, directory=str(folder))
+            servers[folder] = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            threading.Thread(target=servers[folder].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[folder].server_port}"
+
+    yield start
+    for server in servers.values():
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window. Tests that need it are skipped where it is not installed."""
+    chromium = os.environ.get("CHROME_PATH") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if chromium is None:
+        pytest.skip("no Chromium: install it (apt install chromium) or name it by CHROME_PATH")
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield instance
+        instance.close()

@@ -1,0 +1,280 @@
+"""The built pages, in a real browser and as files: those of the sample book, which has everything, and the real book."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from book_pages import colab
+from bs4 import BeautifulSoup
+from conftest import ROOT
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+MAX_PAGE_BYTES = 1_000_000
+# Ours to answer for are the pages' content and how we configured the theme. These rules fail in the theme's own frame.
+AXE_OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+def pages_of(site: Path) -> list[str]:
+    """Paths of the pages that a reader reads, relative to the site."""
+    return sorted(str(path.relative_to(site)) for path in (site / "book").glob("*.html"))
+
+
+def html_of(site: Path, page: str) -> BeautifulSoup:
+    return BeautifulSoup((site / page).read_text(encoding="utf-8"), "lxml")
+
+
+def open_page(context, url: str):
+    """The page, its scripts finished and its formulas set; and what went wrong on the way."""
+    page = context.new_page()
+    problems, outside = [], []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"not loaded: {request.url}"))
+    page.on(
+        "response",
+        lambda response: problems.append(f"{response.status}: {response.url}") if response.status >= 400 else None,
+    )
+    home = urlsplit(url).netloc
+    page.on("request", lambda request: outside.append(request.url) if urlsplit(request.url).netloc != home else None)
+    page.goto(url, wait_until="load")
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("document.fonts.ready")
+    return page, problems, outside
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_quiet_and_self_contained(site, browser, serve, scheme):
+    """No console error, no request to elsewhere, no finding of axe, on the desktop."""
+    context = browser.new_context(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
+    for name in [*pages_of(site), "search.html"]:
+        page, problems, outside = open_page(context, f"{serve(site)}/{name}")
+        assert outside == [], name
+        assert problems == [], name
+        findings = Axe().run(page, options=AXE_OPTIONS).response["violations"]
+        shown = [(f["id"], f["impact"], [node["html"][:150] for node in f["nodes"][:5]]) for f in findings]
+        assert shown == [], f"{name}, {scheme}: {json.dumps(shown, indent=1)}"
+        page.close()
+    context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_no_page_scrolls_sideways(site, browser, serve, width):
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    for name in pages_of(site):
+        page, *_ = open_page(context, f"{serve(site)}/{name}")
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+        widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert widths[0] <= widths[1], f"{name} is {widths[0]} pixels wide on a screen of {widths[1]}"
+        page.close()
+    context.close()
+
+
+def test_every_internal_link_and_anchor_is_alive(site):
+    anchors = {}
+
+    def anchors_of(path: Path) -> set[str]:
+        if path not in anchors:
+            soup = BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
+            anchors[path] = {tag["id"] for tag in soup.find_all(id=True)} | {
+                tag["name"] for tag in soup.find_all("a", attrs={"name": True})
+            }
+        return anchors[path]
+
+    dead = []
+    for page in site.glob("**/*.html"):
+        if "_static" in page.parts:
+            continue
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "lxml")
+        links = [tag.get("href") or tag.get("src") for tag in soup.find_all(["a", "link", "img", "script"])]
+        for link in filter(None, links):
+            if urlsplit(link).scheme:
+                continue
+            target, fragment = urldefrag(link)
+            path = (page.parent / unquote(urlsplit(target).path)).resolve() if target else page
+            if not path.exists():
+                dead.append(f"{page.name}: {link}")
+            elif fragment and path.suffix == ".html" and unquote(fragment) not in anchors_of(path):
+                dead.append(f"{page.name}: {link} (no such anchor)")
+    assert dead == []
+
+
+def test_every_figure_has_two_versions_an_alternative_text_a_caption_and_a_name(site):
+    for name in pages_of(site):
+        soup = html_of(site, name)
+        for image in soup.select(".bd-article img"):
+            assert image.get("alt", "").strip(), f"{name}: {image['src']} has no alternative text"
+            assert image.get("width") and image.get("height"), f"{name}: {image['src']} moves the text when it arrives"
+        for figure in soup.select(".cell_output figure"):
+            assert figure.figcaption and figure.figcaption.select_one(".caption-text").get_text(strip=True), name
+            assert re.match("fig-", figure.get("id", "")), (
+                f"{name}: a figure without a name: {figure.figcaption.get_text()}"
+            )
+            themes = [
+                theme
+                for image in figure.find_all("img")
+                for theme in image["class"]
+                if theme in ("figure-light", "figure-dark")
+            ]
+            assert themes == ["figure-light", "figure-dark"], f"{name}: {figure['id']}"
+        assert not soup.select(".cell_output img:not(figure img)"), f"{name}: a picture that is not in a figure"
+
+
+def test_figures_follow_the_theme(sample_project, browser, serve):
+    context = browser.new_context(viewport=DESKTOP, color_scheme="dark")
+    page, *_ = open_page(context, f"{serve(sample_project / '_build' / 'html')}/book/01-sample.html")
+
+    def visible() -> set[str]:
+        return {
+            image.get_attribute("src").rpartition("-")[2]
+            for image in page.locator("figure img").all()
+            if image.is_visible()
+        }
+
+    assert visible() == {"dark.svg"}
+    page.evaluate("localStorage.setItem('mode', 'light'); localStorage.setItem('theme', 'light')")
+    page.reload()
+    assert visible() == {"light.svg"}
+    shown = page.evaluate("getComputedStyle(document.querySelector('.figure-light')).backgroundColor")
+    assert shown == "rgba(0, 0, 0, 0)"
+    context.close()
+
+
+def test_without_scripts_the_light_figures_show_and_nothing_is_hidden(sample_project, browser, serve):
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{serve(sample_project / '_build' / 'html')}/book/01-sample.html")
+    visible = [image.get_attribute("src") for image in page.locator("figure img").all() if image.is_visible()]
+    assert len(visible) == 2 and all(source.endswith("-light.svg") for source in visible)
+    context.close()
+
+
+def test_the_book_reads_from_the_disk(site, browser):
+    """From file://: formulas are set with the book's own fonts, and can be read by a screen reader."""
+    context = browser.new_context(viewport=DESKTOP)
+    for name in pages_of(site):
+        page, problems, outside = open_page(context, (site / name).as_uri())
+        assert (problems, outside) == ([], []), name
+        formulas = page.locator(".math").count()
+        assert page.locator("mjx-container").count() >= formulas, name
+        assert page.locator("mjx-container mjx-assistive-mml math").count() >= formulas, name
+        assert page.locator("mjx-merror, merror").count() == 0, f"{name}: a formula that cannot be read"
+        if formulas:
+            fonts = page.evaluate(
+                "[...document.fonts].filter(f => f.family.startsWith('MJXTEX') && f.status == 'loaded').length"
+            )
+            assert fonts > 0, name
+        page.close()
+    context.close()
+
+
+@pytest.mark.parametrize("query", ["softmax", "注意力"])
+@pytest.mark.parametrize("origin", ["server", "disk"])
+def test_search_finds(sample_project, browser, serve, query, origin):
+    html = sample_project / "_build" / "html"
+    base = serve(html) if origin == "server" else html.as_uri()
+    context = browser.new_context(viewport=DESKTOP)
+    page, problems, outside = open_page(context, f"{base}/search.html?q={query}")
+    page.wait_for_selector("#search-results li a")
+    targets = [link.get_attribute("href") for link in page.locator("#search-results li a").all()]
+    assert any("book/01-sample.html" in target for target in targets)
+    assert (problems, outside) == ([], [])
+    context.close()
+
+
+def test_search_finds_softmax_in_the_book(book_html, browser, serve):
+    context = browser.new_context(viewport=DESKTOP)
+    page, *_ = open_page(context, f"{serve(book_html)}/search.html?q=softmax")
+    page.wait_for_selector("#search-results li a")
+    assert page.locator("#search-results li a").count() >= 1
+    context.close()
+
+
+def test_a_page_weighs_less_than_a_megabyte(site, browser, serve):
+    """Everything that opening a page fetches, gzipped, after the reader has scrolled to its end."""
+    context = browser.new_context(viewport=DESKTOP)
+    for name in pages_of(site):
+        page = context.new_page()
+        responses = []
+        page.on("response", lambda response, seen=responses: seen.append(response))
+        page.goto(f"{serve(site)}/{name}", wait_until="networkidle")
+        page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+        page.wait_for_load_state("networkidle")
+        sizes = {response.url: len(gzip.compress(response.body())) for response in responses}
+        assert sum(sizes.values()) < MAX_PAGE_BYTES, f"{name}: {sorted(sizes.items(), key=lambda item: -item[1])[:8]}"
+        page.close()
+    context.close()
+
+
+def test_the_keyboard_reaches_the_text_first_and_shows_where_it_is(sample_project, browser, serve):
+    context = browser.new_context(viewport=DESKTOP)
+    page, *_ = open_page(context, f"{serve(sample_project / '_build' / 'html')}/book/01-sample.html")
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.get_attribute("href") == "#main-content"
+    assert focused.is_visible()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    context.close()
+
+
+def test_what_scrolls_inside_itself_can_be_scrolled_with_the_keyboard(sample_project, browser, serve):
+    context = browser.new_context(viewport=PHONE)
+    page, *_ = open_page(context, f"{serve(sample_project / '_build' / 'html')}/book/01-sample.html")
+    page.wait_for_function("document.querySelector('mjx-container[tabindex]')")
+    boxes = page.evaluate(
+        """[...document.querySelectorAll(".bd-article *")]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(e).overflowX))
+        .map(e => [e.tagName, e.className, e.tabIndex])"""
+    )
+    assert len(boxes) >= 3
+    assert [box for box in boxes if box[2] != 0] == []
+    context.close()
+
+
+def test_motion_stops_for_those_who_ask(sample_project, browser, serve):
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    page, *_ = open_page(context, f"{serve(sample_project / '_build' / 'html')}/book/01-sample.html")
+    longest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('*')].map(e => parseFloat(getComputedStyle(e).transitionDuration)))"
+    )
+    assert longest < 0.001
+    context.close()
+
+
+def colab_links(site: Path, page: str) -> list[str]:
+    return [link["href"] for link in html_of(site, page).select("a.btn-launch-colab")]
+
+
+def test_the_colab_button_of_a_fork_opens_the_forks_notebook(sample_project):
+    site = sample_project / "_build" / "html"
+    expected = f"{colab.COLAB}/github/someone/her-fork/blob/{colab.repository().branch}/book/colab/01-sample.ipynb"
+    assert colab_links(site, "book/01-sample.html") == [expected]
+    assert colab_links(site, "book/index.html") == []
+    links = {tag["href"] for tag in html_of(site, "book/01-sample.html").select(".article-header-buttons a")}
+    assert "https://github.com/someone/her-fork" in links
+    assert (site / "_sources" / "book" / "01-sample.ipynb").read_text() == '{"cells": []}'
+
+
+def test_the_books_colab_buttons_open_notebooks_that_exist(book_html):
+    here = colab.repository()
+    for page in pages_of(book_html):
+        notebook = ROOT / "book" / "colab" / f"{Path(page).stem}.ipynb"
+        expected = (
+            [f"{colab.COLAB}/github/{here.slug}/blob/{here.branch}/book/colab/{notebook.name}"]
+            if notebook.is_file()
+            else []
+        )
+        assert colab_links(book_html, page) == expected
+
+
+def test_scripts_that_the_book_does_not_use_are_not_loaded(site):
+    for name in pages_of(site):
+        scripts = " ".join(tag["src"] for tag in html_of(site, name).find_all("script", src=True))
+        assert not re.search(r"fontawesome|thebe|searchindex|https?:", scripts), name
+        fields = html_of(site, name).select("input[type=search]")
+        assert len(fields) <= 1, f"{name} has {len(fields)} search fields"
