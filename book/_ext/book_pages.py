@@ -5,7 +5,7 @@
 - The button of a chapter opens the chapter's generated notebook, `book/colab/NN-name.ipynb`, because Colab cannot
   open Markdown.
 - The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
-- Images get their size as attributes, so that the text does not jump when they arrive.
+- Images get their size as attributes, so that the text does not jump when they arrive; scripts wait for the text.
 
 It is not for the look of the pages (`_static/course.css`).
 """
@@ -93,15 +93,34 @@ def describe(app, pagename, templatename, context, doctree) -> None:
         context["first_words"] = textwrap.shorten(paragraph.astext(), width=160, placeholder=" …")
 
 
-def size_images(app, pagename, templatename, context, doctree) -> None:
+def mend_body(app, pagename, templatename, context, doctree) -> None:
+    """Images get their size as attributes; the first is fetched at once; the fold of a cell is named by what it shows."""
     if "body" in context:
-        context["body"] = IMAGE_SIZE.sub(r'width="\1" height="\2"', context["body"])
+        body = IMAGE_SIZE.sub(r'width="\1" height="\2"', context["body"])
+        first = re.search(r"<img\b[^>]*figure-light.*?figure-dark[^>]*>", body, flags=re.DOTALL)
+        if first:
+            body = body.replace(first[0], first[0].replace(' loading="lazy"', ""), 1)
+        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
+def defer_scripts(app, pagename, templatename, context, doctree) -> None:
+    """Let scripts wait until the page is there; the search page's, and what inline scripts build on, can't."""
+
+    def deferred(script):
+        name = str(getattr(script, "filename", None) or "")
+        if not name or "documentation_options" in name or "async" in script.attributes:
+            return script
+        return type(script)(script.filename, priority=script.priority, **{**script.attributes, "defer": "defer"})
+
+    if pagename != "search":
+        context["script_files"] = [deferred(script) for script in context.get("script_files", [])]
 
 
 def setup(app):
     app.connect("config-inited", name_repository)
     app.connect("builder-inited", add_filter)
     app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501
-    app.connect("html-page-context", size_images)
+    app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", defer_scripts, priority=600)
     app.connect("html-page-context", describe)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

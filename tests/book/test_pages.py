@@ -41,7 +41,7 @@ def open_page(context, url: str):
     home = urlsplit(url).netloc
     page.on("request", lambda request: outside.append(request.url) if urlsplit(request.url).netloc != home else None)
     page.goto(url, wait_until="load")
-    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("window.formulasSet")
     page.evaluate("document.fonts.ready")
     return page, problems, outside
 
