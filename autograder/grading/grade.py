@@ -238,6 +238,8 @@ def grade_one(
         outcome.reason = str(error)
     except WorkerFailed as error:
         outcome.reason = f"It could not be graded: {error}."
+    except Exception as error:  # whatever it is, the next student's submission is graded
+        outcome.reason = f"It could not be read: {type(error).__name__}: {error}."
     if outcome.reason:
         try:
             stage(refused(release, outcome.reason), folder, staged)

@@ -55,16 +55,19 @@ def read_text(path: Path) -> str:
         if path.is_symlink():
             raise Unreadable(f"{name} is a link, not a file.") from None
         raise Unreadable(f"{name} can't be opened: {error.strerror}.") from None
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
+    try:
+        about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):
             kind = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
-            raise Unreadable(f"{name} is {kind}, not a notebook.")
+            raise Unreadable(f"{name} is {kind}, so it is no notebook.")
         if about.st_size > MAX_BYTES:
             raise Unreadable(
                 f"{name} has {about.st_size / 1e6:.0f} MB, the limit is {MAX_BYTES / 1e6:.0f} MB: clear its outputs."
             )
-        data = file.read(MAX_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES)
+    finally:
+        os.close(handle)
     if not data.strip():
         raise Unreadable(f"{name} is empty.")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
@@ -116,7 +119,11 @@ def sound(cell: Any) -> dict[str, Any] | None:
         "id": cell.get("id") or metadata.get("id"),  # Colab keeps a cell's id in its metadata
     }
     if isinstance(cell.get("attachments"), Mapping) and cell["cell_type"] == "markdown":
-        kept["attachments"] = cell["attachments"]
+        kept["attachments"] = {
+            name: {kind: data for kind, data in bundle.items() if isinstance(data, str)}
+            for name, bundle in cell["attachments"].items()
+            if isinstance(bundle, Mapping)
+        }
     return kept
 
 
@@ -153,10 +160,8 @@ def normalise(cells: Iterable[Mapping[str, Any]], release: NotebookNode) -> tupl
             result.append(merge(cell, copies[key]))
             if len(copies[key]) > 1 and key in answers:
                 notes.append(f"{key[1]}: {len(copies[key])} copies of the answer cell; the last changed one counts.")
-        elif is_grade(cell) and not is_solution(cell):
-            waiting.append(
-                copy_of(cell)
-            )  # behind the student's own cells: a deleted answer may have been rewritten there
+        elif is_grade(cell) and not is_solution(cell) and followers:
+            waiting.append(copy_of(cell))  # behind the student's own cells: a deleted answer may stand there
         else:
             result.append(copy_of(cell))
             if key in answers:

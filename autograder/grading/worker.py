@@ -115,6 +115,7 @@ def api(course: str, work: str, execute: bool = True):
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
+    config.Normalise.enabled = False  # has been done, with what can't be read put aside
     config.RunCells.enabled = execute
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)

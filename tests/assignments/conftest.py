@@ -1,12 +1,16 @@
 """A light assignment in a course directory of its own: plain Python checks, so that a kernel starts without torch."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from autograder.grading.notebooks import copy_of, solved, write
+from autograder.grading.worker import Worker
 
 NAME = "00-sample"
 
@@ -16,11 +20,12 @@ from pathlib import Path
 from autograder.grading.config import configure
 
 c = get_config()
-configure(c, Path(__file__).parent)
+here = Path(__file__).parent
+configure(c, here)
 c.CourseDirectory.course_id = "sample-course"
-c.Exchange.root = str(Path(__file__).parent.parent / "exchange")
-c.Exchange.cache = str(Path(__file__).parent.parent / "cache")
-c.Execute.timeout = 4
+c.Exchange.root = str(here.parent / "exchange")
+c.Exchange.cache = str(here.parent / "cache")
+c.Execute.timeout = 5
 """
 
 
@@ -31,7 +36,7 @@ def mark(**flags):
 
 
 def exercise(name, body, test, points):
-    """The two cells of one exercise."""
+    """The cells of one exercise."""
     answer = f'def {name}(x):\n    """Docstring of {name}."""\n    ### BEGIN SOLUTION\n    {body}\n    ### END SOLUTION'
     return [
         new_markdown_cell(f"## {name}", id=f"about-{name}"),
@@ -43,25 +48,57 @@ def exercise(name, body, test, points):
 def sample_source():
     """Two exercises of 2 and 3 points, and a written question of 4 points."""
     scheme = "=== BEGIN MARK SCHEME ===\nBecause the model answer says so.\n=== END MARK SCHEME ==="
+    written = mark(grade_id="why", grade=True, solution=True, points=4)
     cells = [
         new_markdown_cell("# A sample", id="title"),
-        new_code_cell("import math\nimport sys", id="imports"),
+        new_code_cell("import math", id="imports"),
         *exercise("double", "return 2 * x", "2.0 if double(3) == 6 else 0.0", 2),
         *exercise("root", "return math.sqrt(x)", "3.0 if root(16) == 4 else 0.0", 3),
-        new_markdown_cell(
-            f"Why?\n\n{scheme}",
-            id="why",
-            metadata=mark(grade_id="why", grade=True, solution=True, points=4),
-        ),
-        new_code_cell("print('summary')", id="summary"),
+        new_markdown_cell(f"Why?\n\n{scheme}", id="why", metadata=written),
+        new_code_cell("print('the end')", id="end"),
     ]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-@pytest.fixture(scope="module", autouse=True)
+def cell_of(notebook, grade_id):
+    """The cell with this grade_id."""
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def answered(notebook, **answers):
+    """A copy of a notebook with other sources in the cells named."""
+    notebook = copy_of(notebook)
+    for name, source in answers.items():
+        cell_of(notebook, "why" if name == "why" else f"{name}-answer").source = source
+    return notebook
+
+
+def make_course(root):
+    """A course directory with the sample assignment."""
+    write(sample_source(), root / "solutions" / NAME / f"{NAME}.ipynb")
+    (root / "nbgrader_config.py").write_text(CONFIG)
+    (root.parent / "exchange").mkdir(exist_ok=True)
+    (root.parent / "exchange").chmod(0o777)
+    return root
+
+
+def hand_in(course, student, notebook, assignment=NAME):
+    """Put a notebook (or its text, or its bytes) where collected submissions are."""
+    path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(notebook, bytes):
+        path.write_bytes(notebook)
+    elif isinstance(notebook, str):
+        path.write_text(notebook, encoding="utf-8")
+    else:
+        write(notebook, path)
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
 def own_jupyter(tmp_path_factory):
-    """No setting or gradebook of whoever runs the tests plays a part; the repository has a name."""
+    """No setting or gradebook of whoever runs the tests plays a part; the repository is the one in `_config.yml`."""
     home = tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as patch:
         for variable in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
@@ -72,15 +109,24 @@ def own_jupyter(tmp_path_factory):
         yield
 
 
-def make_course(root):
-    """A course directory with the sample assignment."""
-    (root / "solutions" / NAME).mkdir(parents=True)
-    nbformat.write(sample_source(), root / "solutions" / NAME / f"{NAME}.ipynb")
-    (root / "nbgrader_config.py").write_text(CONFIG)
-    (root.parent / "exchange").mkdir(mode=0o777, exist_ok=True)
-    return root
+@pytest.fixture(scope="session")
+def worker():
+    with Worker() as worker:
+        yield worker
 
 
-@pytest.fixture
-def course(tmp_path):
-    return make_course(tmp_path / "course")
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory, worker):
+    """The sample assignment as released."""
+    work = tmp_path_factory.mktemp("work")
+    course = make_course(work / "course")
+    shutil.copytree(course / "solutions", work / "source")
+    answer = worker.ask("release", 120, course=str(course), work=str(work), assignment=NAME)
+    assert answer == {"graded": {}}, answer
+    return nbformat.read(work / "release" / NAME / f"{NAME}.ipynb", as_version=4)
+
+
+@pytest.fixture(scope="session")
+def model(blank):
+    """The sample assignment with every answer right, the written one given."""
+    return solved(blank, sample_source())
