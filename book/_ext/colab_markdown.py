@@ -9,6 +9,7 @@ Knows nothing of notebooks: `colab_notebooks` cuts chapters into cells.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -147,9 +148,7 @@ class Book:
                 self.parser.inline.ruler.at(rule.name, with_span(rule.fn))
         if "attrs_block" in extensions:
             self.parser.core.ruler.disable("attr")  # it would move the attributes into the next block, out of sight
-        self.bibliography = {}
-        for file in config.get("bibtex_bibfiles", []):
-            self.bibliography |= pybtex.database.parse_file(str(root / file), "bibtex").entries
+        self._bibfiles = config.get("bibtex_bibfiles", [])
         self.pages = {name: self._read(name) for name in _files(contents)}
         self.root_page = contents["root"]
         self.labels: dict[str, Target] = {}
@@ -166,6 +165,12 @@ class Book:
         first = self.parser.parse(text)[:1]
         front = yaml.safe_load(first[0].content) if first and first[0].type == "front_matter" else {}
         return Page(name, path.relative_to(self.root), text, front or {})
+
+    @cached_property
+    def bibliography(self) -> dict[str, pybtex.database.Entry]:
+        """Every work that can be cited, by its key."""
+        files = (pybtex.database.parse_file(str(self.root / file), "bibtex") for file in self._bibfiles)
+        return {key: entry for file in files for key, entry in file.entries.items()}
 
     def url(self, page: str, anchor: str = "") -> str:
         """The address of a page of the published book."""

@@ -9,6 +9,7 @@ chapter's own text, so that an edit in one cell leaves the others' ids alone. Th
 
 import argparse
 import hashlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -79,6 +80,9 @@ def pieces(book: Book, page: Page) -> list[Piece]:
             close(first)
             found.append(Piece(directive.body, first + 1, directive))
             start, dropped = last, False
+        if token.tag == "h1" and not found:  # the title stands alone: the badge goes below it
+            close(last)
+            start = last
         if token.type != "myst_target":
             label_at = None
         elif label_at is None:
@@ -95,18 +99,16 @@ def cells(book: Book, page: Page) -> Iterator[Cell]:
         key = hashlib.sha256(piece.text.strip().encode()).hexdigest()[:12]
         seen[key] += 1
         name = key if seen[key] == 1 else f"{key}-{seen[key]}"
-        if piece.code:
-            yield from code_cells(book, page, converter, piece, name)
-            continue
-        source = plain(page, converter, piece)
         if number == 0:
-            title, _, source = source.partition("\n")
-            if not title.startswith("# "):
+            title = "" if piece.code else plain(page, converter, piece)
+            if not re.fullmatch("# .+", title):
                 raise page.error(piece.line, "a chapter begins with its title: # and a space before it")
             yield Cell("title", "\n\n".join([title, colab.badge(path_of(page), book.repository), about(book, page)]))
             yield Cell("set-up", colab.setup_cell(book.repository).rstrip("\n"), code=True, folded=True)
-        if source.strip():
-            yield Cell(name, source.strip("\n"))
+        elif piece.code:
+            yield from code_cells(book, page, converter, piece, name)
+        elif source := plain(page, converter, piece):
+            yield Cell(name, source)
 
 
 def plain(page: Page, converter: Converter, piece: Piece) -> str:
@@ -117,7 +119,7 @@ def plain(page: Page, converter: Converter, piece: Piece) -> str:
     source = "\n\n".join([source, *map(converter.footnote, new)])
     if odd := leftover(source):
         raise page.error(piece.line, f"below this line, {odd!r} would be shown as it stands")
-    return source
+    return source.strip("\n")
 
 
 def code_cells(book: Book, page: Page, converter: Converter, piece: Piece, name: str) -> Iterator[Cell]:
