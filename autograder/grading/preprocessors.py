@@ -47,15 +47,16 @@ class Frame(NbGraderPreprocessor):
 
     def preprocess(self, nb, resources):
         names = {key: resources["nbgrader"][key] for key in ("assignment", "notebook")}
+        home = repository()
         fixed = {"deletable": False, "editable": False}
-        before = [nbformat.v4.new_code_cell(setup_cell(), id="set-up", metadata=dict(fixed))]
+        before = [nbformat.v4.new_code_cell(setup_cell(home), id="set-up", metadata=dict(fixed))]
         if self.notebook_path:
-            link = badge(self.notebook_path.format(**names))
+            link = badge(self.notebook_path.format(**names), home)
             before.insert(0, nbformat.v4.new_markdown_cell(link, id="open-in-colab", metadata=dict(fixed)))
         after = nbformat.v4.new_markdown_cell(HAND_IN.format(**names), id="hand-in", metadata=dict(fixed))
         for cell in nb.cells:
             if cell.cell_type == "markdown":
-                cell.source = CHAPTER.sub(rf"]({repository().book_url}/book/\1.html\2)", cell.source)
+                cell.source = CHAPTER.sub(rf"]({home.book_url}/book/\1.html\2)", cell.source)
         nb.cells = [*before, *nb.cells, after]
         nb.metadata = nbformat.from_dict(
             {"kernelspec": dict(nb.metadata.get("kernelspec", {})), "language_info": {"name": "python"}}

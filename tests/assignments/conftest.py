@@ -74,10 +74,12 @@ def answered(notebook, **answers):
     return notebook
 
 
-def make_course(root):
-    """A course directory with the sample assignment."""
+def make_course(root, gradebook=None):
+    """A course directory with the sample assignment, and a copy of a gradebook: to make a new one takes seconds."""
     write(sample_source(), root / "solutions" / NAME / f"{NAME}.ipynb")
     (root / "nbgrader_config.py").write_text(CONFIG)
+    if gradebook:
+        shutil.copy(gradebook, root / "gradebook.db")
     (root.parent / "exchange").mkdir(exist_ok=True)
     (root.parent / "exchange").chmod(0o777)
     return root
@@ -116,13 +118,25 @@ def worker():
 
 
 @pytest.fixture(scope="session")
-def blank(tmp_path_factory, worker):
-    """The sample assignment as released."""
+def work(tmp_path_factory, worker):
+    """A folder with the sample assignment's release, and a course whose gradebook knows it."""
     work = tmp_path_factory.mktemp("work")
     course = make_course(work / "course")
     shutil.copytree(course / "solutions", work / "source")
     answer = worker.ask("release", 120, course=str(course), work=str(work), assignment=NAME)
     assert answer == {"graded": {}}, answer
+    return work
+
+
+@pytest.fixture(scope="session")
+def gradebook(work):
+    """A gradebook that knows the sample assignment, to be copied."""
+    return work / "course" / "gradebook.db"
+
+
+@pytest.fixture(scope="session")
+def blank(work):
+    """The sample assignment as released."""
     return nbformat.read(work / "release" / NAME / f"{NAME}.ipynb", as_version=4)
 
 

@@ -37,7 +37,7 @@ def outcomes(course):
     return Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl").outcomes
 
 
-def gradebook(course):
+def open_gradebook(course):
     return Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course")
 
 
@@ -152,9 +152,9 @@ REFUSED = {  # student: (what is handed in, a part of the reason)
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory, blank, model):
+def graded(tmp_path_factory, gradebook, blank, model):
     """A course in which everybody above has handed in, graded once."""
-    course = make_course(tmp_path_factory.mktemp("grade") / "course")
+    course = make_course(tmp_path_factory.mktemp("grade") / "course", gradebook)
     hand_in(course, "blank", blank)
     for student, (make, *_) in (SCORED | REFUSED).items():
         hand_in(course, student, make(model))
@@ -178,7 +178,7 @@ def test_a_batch_with_every_damage_ends_well(graded):
     course, (status, printed, found) = graded
     assert status == 0
     assert set(found) == {path.name for path in (course / "submitted").glob("[!.]*")}
-    with gradebook(course) as book:
+    with open_gradebook(course) as book:
         assert {submission.student.id for submission in book.assignment_submissions(NAME)} == set(found)
     for student in found:
         assert student in printed
@@ -242,9 +242,9 @@ def test_a_second_run_grades_nothing_again(graded, monkeypatch):
 
 
 @pytest.fixture
-def small(tmp_path, model):
+def small(tmp_path, gradebook, model):
     """A course with two hand-ins, not graded yet."""
-    course = make_course(tmp_path / "course")
+    course = make_course(tmp_path / "course", gradebook)
     hand_in(course, "ada", model)
     hand_in(course, "bob", answered(model, root="def root(x):\n    return x"))
     return course
@@ -252,7 +252,7 @@ def small(tmp_path, model):
 
 def set_manual(course, student, points):
     """What formgrader does when a person has read the written answer."""
-    with gradebook(course) as book:
+    with open_gradebook(course) as book:
         written = book.find_grade("why", NAME, NAME, student)
         written.manual_score, written.needs_manual_grade = points, False
         book.db.commit()
