@@ -345,7 +345,9 @@ class Converter:
                 edits.append((colon, colon + 1, "-"))
             elif (block := self._block(token, here)) is not None:
                 prefix = CONTAINER.match(rows[token.map[0]]).group()
-                edits.append((start, end, prefixed(block, prefix) + "\n"))
+                following = rows[last] if last < len(rows) else ""
+                gap = "\n" if starts_text(following) else ""  # or a quote before it would go on
+                edits.append((start, end, prefixed(block + gap, prefix) + "\n"))
         for start, end, replacement in sorted(edits, reverse=True):
             text = text[:start] + replacement + text[end:]
         return text.strip("\n")
@@ -569,6 +571,12 @@ class Converter:
     def _plain(self, title: str, line: int) -> str:
         """A title as the text of a link, which can hold no other link."""
         return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", self.markdown(title, line))
+
+
+def starts_text(row: str) -> bool:
+    """Whether a line goes on with text (or with another block), rather than being empty or a new item of a list."""
+    inside = row.lstrip("> ")
+    return bool(inside) and not re.match(r"([-+*]|\d+[.)])\s", inside)
 
 
 def prefixed(block: str, prefix: str) -> str:

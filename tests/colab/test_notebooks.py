@@ -66,7 +66,7 @@ def text(root):
         ("```{note}\nText.\n```", "> **Note**\n>\n> Text."),
         ("```{tip} Text.\n```", "> **Tip**\n>\n> Text."),
         (":::{admonition} Title *here*\nText.\n\nMore.\n:::", "> **Title *here***\n>\n> Text.\n>\n> More."),
-        ("````{note}\n```{tip}\nIn.\n```\nOut.\n````", "> **Note**\n>\n> > **Tip**\n> >\n> > In.\n> Out."),
+        ("````{note}\n```{tip}\nIn.\n```\nOut.\n````", "> **Note**\n>\n> > **Tip**\n> >\n> > In.\n>\n> Out."),
         (
             "```{admonition} A < *b*\n:class: tip dropdown\nText.\n```",
             "<details>\n<summary>A &lt; <em>b</em></summary>\n\nText.\n\n</details>",
@@ -74,6 +74,8 @@ def text(root):
         ("```{dropdown} Answer\nText.\n```", "<details>\n<summary>Answer</summary>\n\nText.\n\n</details>"),
         ("- a\n\n  ```{note}\n  b\n  ```\n- c", "- a\n\n  > **Note**\n  >\n  > b\n- c"),
         ("> ```{math}\n> a\n> ```", "> $$\n> a\n> $$"),
+        ("```{note}\nb\n```\nText.", "> **Note**\n>\n> b\n\nText."),
+        ("> ```{note}\n> b\n> ```\n> Text.", "> > **Note**\n> >\n> > b\n>\n> Text."),
         ("1. ```{note}\n   b\n   ```", "1. > **Note**\n   >\n   > b"),
         ("> {ref}`over\n> there <other-top>`", f"> [over there]({BOOK}/other.html#other-top)"),
         ("| a | b |\n|--|-:|\n| {sub}`1` | {sub}`2` \\| |", "| a | b |\n|--|-:|\n| <sub>1</sub> | <sub>2</sub> \\| |"),
