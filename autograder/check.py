@@ -36,7 +36,7 @@ def points(earned: float, most: float) -> Points:
     return value
 
 
-def check(name: str, candidate: Any = NOTHING) -> Points:
+def check(name: str = "", candidate: Any = NOTHING) -> Points:
     """Check ``candidate`` against the exercise called ``name``, show the report, and return the points earned.
 
     ``candidate`` is the function (or class) itself: ``check("rnn_step", rnn_step)``.
@@ -74,7 +74,7 @@ def misuse(name: Any, candidate: Any) -> str:
     """What is wrong with how ``check`` was called, or ""."""
     if not isinstance(name, str) and isinstance(candidate, str):
         return f'The two are the wrong way round: write check("{candidate}", {candidate}), the name first.'
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         called = getattr(name, "__name__", "rnn_step")
         return f'check needs the name of the exercise, in quotes, and then your answer: check("{called}", {called}).'
     if candidate is NOTHING:
@@ -95,7 +95,7 @@ def outcome(verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         "points": verdict.points,
         "standing": report.standing(verdict),
-        "hint": " ".join(mistake.hint for mistake in verdict.mistakes),
+        "hint": report.hint(verdict),
     }
 
 

@@ -167,10 +167,11 @@ def complain_value(name: str, want: Value, got: Value, tolerance: Tolerance, flo
         return None if np.array_equal(want.array, got.array) else complaint("value")
     if (~np.isfinite(got.array) & np.isfinite(want.array)).any():
         return complaint("nonfinite")
-    if not close(want, got, tolerance, floor):
-        return complaint("value")
     exact = want.kind in ("array", "tensor") and got.kind in ("array", "tensor")
-    return complaint("dtype") if exact and precision(got.dtype) < precision(want.dtype) else None
+    coarser = exact and precision(got.dtype) < precision(want.dtype)
+    if not close(want, got, tolerance, got.dtype if coarser else floor):
+        return complaint("value")
+    return complaint("dtype") if coarser else None
 
 
 def complain_items(name: str, want: Value, got: Value, tolerance: Tolerance, floor: str) -> Complaint | None:
@@ -297,11 +298,11 @@ def alike_value(one: Value, other: Value, tolerance: Tolerance, floor: str) -> b
 
 
 def size(value: Any) -> int:
-    """How many numbers there are in an input, to show the smallest failing case first."""
+    """How many numbers or characters there are in an input, to show the smallest failing case first."""
     if isinstance(value, np.ndarray):
         return value.size
     if isinstance(value, Mapping):
         return sum(map(size, value.values()))
     if isinstance(value, (list, tuple)):
         return sum(map(size, value))
-    return 1
+    return len(value) if isinstance(value, str) else 1

@@ -187,9 +187,10 @@ class Unfit(Exception):
 
 def parts(result: Any) -> dict[str, Any]:
     """A returned tuple as ``result 1``, ``result 2`` …, a dict by its keys, anything else as ``result``."""
-    if isinstance(result, tuple):
+    kind = type(result)  # not isinstance, which asks the result itself
+    if issubclass(kind, tuple):
         return {f"result {i}": value for i, value in enumerate(result, start=1)}
-    if isinstance(result, dict):
+    if issubclass(kind, dict):
         return {str(key): value for key, value in result.items()}
     return {"result": result}
 
@@ -213,8 +214,9 @@ def with_gradients(function: Callable, inputs: Mapping[str, Any], parameters: Ma
     # The function gets copies that are no leaves: an in-place edit is then noticed, where torch would refuse it.
     given = {name: clone(value) for name, value in inputs.items()}
     values = parts(function(**given))
-    outputs = [value for value in tensors(values).values() if value.requires_grad]
     targets = leaves | dict(parameters)
+    here = {target.device for target in targets.values()}  # a result elsewhere is wrong whatever its gradient
+    outputs = [value for value in tensors(values).values() if value.requires_grad and value.device in here]
     if outputs and targets:
         total = sum((cotangent(value) * value).sum() for value in outputs)
         gradients = torch.autograd.grad(total, list(targets.values()), allow_unused=True)
@@ -437,9 +439,9 @@ def _describe_sequence(value: Any, name: str, depth: int) -> Value:
 
 def type_name(value: Any) -> str:
     """What to call the type of a value in a sentence: ``list``, ``numpy.ndarray``, ``torch.Tensor``."""
-    if isinstance(value, type):
-        return "class"
     kind = type(value)
+    if issubclass(kind, type):
+        return "class"
     try:
         return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.").removeprefix("__main__.")[:80]
     except Exception:

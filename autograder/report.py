@@ -301,7 +301,7 @@ def say_device(what: str, want: Value, got: Value) -> str:
 def say_shape(what: str, want: Value, got: Value) -> str:
     """A wrong shape, and how it is related to the right one."""
     if want.kind == "sequence" and got.shape[:1] != want.shape[:1]:
-        return f"{what} has {got.shape[0]} items, but {want.shape[0]} are expected."
+        return f"{what} has length {got.shape[0]}, but {want.shape[0]} is expected."
     if want.kind == "sequence":
         return f"{what} is nested otherwise than expected: lengths {got.shape} instead of {want.shape}."
     return f"{what} has shape {got.shape}, but {want.shape} is expected. {shape_hint(want, got)}".strip()
@@ -430,6 +430,15 @@ def overview(assignment: str, rows: Sequence[tuple[Exercise, Verdict | None]]) -
     caption = f"{assignment}: what was checked in this session"
     table = Table(caption, ("exercise", "standing", "points", "of"), body, right=(2, 3), code=(0,))
     return as_text([Sentence(caption), table]), as_html([table], earned == most)
+
+
+def hint(verdict: Verdict) -> str:
+    """The diagnosis in one paragraph, or else what is wrong with the first failing case; "" if nothing is."""
+    if verdict.passed:
+        return ""
+    if verdict.mistakes:
+        return " ".join(mistake.hint for mistake in verdict.mistakes)
+    return say(verdict.exercise, verdict.failures[0]).text
 
 
 def standing(verdict: Verdict | None) -> str:
