@@ -205,6 +205,9 @@ class Book:
             elif token.type == "math_block_label":
                 self._add_equation(page, line, token.info)
                 waiting = []
+            elif token.type == "amsmath" and token.meta["numbered"] != "*":
+                self._add_equation(page, line, unnamed(page, line))  # numbered although it has no name
+                waiting = []
             elif token.type not in ("myst_line_comment", "front_matter", "attrs_block"):
                 title, number = "", ""
                 if heading:
@@ -282,6 +285,11 @@ def directive_of(page: Page, token: Token, line: int) -> Directive | None:
         raise page.error(line, f"the options of {{{name}}} cannot be read: {parsed.warnings[0].msg}")
     offset = len(token.content.splitlines()) - len(parsed.body)
     return Directive(name, argument.strip(), parsed.options, "\n".join(parsed.body), line + 1 + offset)
+
+
+def unnamed(page: Page, line: int) -> str:
+    """The key of an equation that nothing can refer to, but that has a number."""
+    return f"{page.name}:{line}"
 
 
 def figure_of(directive: Directive) -> str:
@@ -365,7 +373,9 @@ class Converter:
             if body is None or body[1] not in ALIGNED:
                 raise self.page.error(line, "a LaTeX environment that Colab may not show: write it between $$")
             inner = ALIGNED[body[1]]
-            return self._formula(f"\\begin{{{inner}}}{body[2]}\\end{{{inner}}}" if inner else body[2], line)
+            formula = f"\\begin{{{inner}}}{body[2]}\\end{{{inner}}}" if inner else body[2]
+            equation = self.book.equations.get(unnamed(self.page, line))
+            return self._formula(formula, line, equation.number if equation else "")
         if token.type == "html_block" and "<script" in token.content:
             raise self.page.error(line, "a script does not run in a notebook's text")
         if token.type.removesuffix("_open") in PLAIN_BLOCKS:

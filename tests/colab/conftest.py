@@ -50,23 +50,29 @@ def not_a_fork(monkeypatch):
     monkeypatch.delenv("GITHUB_SERVER_URL", raising=False)
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Makes a book whose one chapter, `book/01-sample.md`, has the given text; returns the book's root.
+@pytest.fixture(scope="session")
+def write_in():
+    """Makes a book in a folder, whose one chapter, `book/01-sample.md`, has the given text; returns the book's root.
 
     The configuration and the bibliography are the course's own, so that what Sphinx would read is what is read here.
     """
 
-    def make(chapter: str) -> Path:
-        book = tmp_path / "book"
+    def make(root: Path, chapter: str) -> Path:
+        book = root / "book"
         book.mkdir(exist_ok=True)
-        shutil.copy(ROOT / "_config.yml", tmp_path)
+        shutil.copy(ROOT / "_config.yml", root)
         shutil.copy(ROOT / "book" / "references.bib", book)
         shutil.copy(ROOT / "book" / "references.md", book)
-        (tmp_path / "_toc.yml").write_text(CONTENTS, encoding="utf-8")
+        (root / "_toc.yml").write_text(CONTENTS, encoding="utf-8")
         (book / "index.md").write_text("# Front\n", encoding="utf-8")
         (book / "other.md").write_text(OTHER, encoding="utf-8")
         (book / "01-sample.md").write_text(chapter if chapter.startswith("---") else FRONT + chapter, encoding="utf-8")
-        return tmp_path
+        return root
 
     return make
+
+
+@pytest.fixture
+def write(write_in, tmp_path):
+    """`write_in` a folder of the test's own."""
+    return lambda chapter: write_in(tmp_path, chapter)
