@@ -101,7 +101,7 @@ class Runner:
         )
         (kernels / "bare" / "kernel.json").write_text(spec, encoding="utf-8")
         manager = AsyncKernelManager(
-            kernel_name="bare", transport="ipc", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(kernels)])
+            kernel_name="bare", kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(kernels)])
         )
         notebook = nbformat.read(path, 4)
         client = NotebookClient(
