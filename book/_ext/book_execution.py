@@ -279,7 +279,7 @@ def forget_failed_build(app, error) -> None:
 
     Sphinx would otherwise keep what it has read, find nothing to do the next time, and call that a success.
     """
-    if app.warningiserror and app._warncount:
+    if (app.warningiserror or app.keep_going) and app._warncount:
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
 
 

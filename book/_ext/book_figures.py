@@ -142,7 +142,11 @@ class ThemedFigures(SphinxTransform):
         image.replace_self(nodes.container("", *versions, classes=["figure-frame"]))
 
     def complain(self, image: nodes.image, subtype: str, problem: str) -> None:
-        log.warning("this figure %s", problem, location=image, type="figures", subtype=subtype)
+        place = image
+        while not place.line and place.parent is not None:
+            place = place.parent  # the cell, whose line is known
+        where = (self.env.docname, place.line)
+        log.warning("this figure %s", problem, location=where, type="figures", subtype=subtype)
 
 
 def setup(app):

@@ -94,7 +94,7 @@ def describe(app, pagename, templatename, context, doctree) -> None:
 
 
 def mend_body(app, pagename, templatename, context, doctree) -> None:
-    """Images get their size as attributes; the first is fetched at once; the fold of a cell is named by what it shows."""
+    """Images get their size as attributes; the first is fetched at once; a cell's fold is named by what it shows."""
     if "body" in context:
         body = IMAGE_SIZE.sub(r'width="\1" height="\2"', context["body"])
         first = re.search(r"<img\b[^>]*figure-light.*?figure-dark[^>]*>", body, flags=re.DOTALL)

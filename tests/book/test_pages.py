@@ -1,4 +1,4 @@
-"""The built pages, in a real browser and as files: those of the sample book, which has everything, and the real book."""
+"""The built pages, in a real browser and as files: the sample book's, which has everything, and the real book's."""
 
 import gzip
 import json
