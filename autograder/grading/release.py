@@ -26,7 +26,7 @@ from autograder.catalogue import exercises
 from autograder.exercise import Exercise
 from autograder.grading.config import REPOSITORY
 from autograder.grading.course import assignments, choose, read_source
-from autograder.grading.notebooks import solved, write
+from autograder.grading.notebooks import copy_of, solved, write
 from autograder.grading.worker import Worker, WorkerFailed
 
 SECONDS = 900  # for one of nbgrader's commands; a notebook's own limit is in `config`
@@ -107,7 +107,7 @@ def defects_of(
     if (released.nbformat, released.nbformat_minor) != (4, 5):
         yield f"it is in notebook format {released.nbformat}.{released.nbformat_minor}: save the source in format 4.5."
     try:
-        nbformat.validate(released)
+        nbformat.validate(copy_of(released))  # a copy, because validating repairs some things
     except nbformat.ValidationError as error:
         yield f"it is not a valid notebook: {str(error).splitlines()[0]}"
     for cell in source.cells:
@@ -187,7 +187,7 @@ def leaks(source: NotebookNode, released: NotebookNode) -> Iterator[str]:
             hidden = (hidden or bool(BEGIN.search(line))) and not END.search(line)
             marker = BEGIN.search(line) or END.search(line)
             if not marker:
-                (inside if hidden or whole else outside).append(line.strip())
+                (inside if hidden or whole else outside).append(line.split("  #")[0].strip())
     shown, elsewhere = text_of(released), "\n".join(outside)
     for line in dict.fromkeys(inside):
         if len(line) > 3 and line in shown and line not in elsewhere:
@@ -205,14 +205,17 @@ def text_of(notebook: NotebookNode) -> str:
 def broken_links(released: NotebookNode, book: Path) -> Iterator[str]:
     """Links to sections of the book that no chapter has."""
     text = "\n".join(cell.source for cell in released.cells if cell.cell_type == "markdown")
-    links = re.findall(r"((?:\d\d|A)-[a-z-]+)\.(?:html|md|ipynb)#([\w-]+)", text)
-    for page, label in dict.fromkeys(links):
+    links = re.findall(r"/book/([\w-]+)\.(?:html|md)(?:#([\w-]+))?\)", text)
+    for page in dict.fromkeys(page for page, _ in links):
         chapter = book / f"{page}.md"
         if not chapter.is_file():
             yield f"it links to the chapter {page}, which book/ hasn't."
-        elif f"({label})=" not in chapter.read_text(encoding="utf-8").splitlines():
-            yield f"it links to {page}#{label}, but book/{page}.md has no label ({label})=."
-
+            continue
+        labels = [label for linked, label in dict.fromkeys(links) if linked == page and label]
+        lines = chapter.read_text(encoding="utf-8").splitlines()
+        for label in labels:
+            if f"({label})=" not in lines:
+                yield f"it links to {page}#{label}, but book/{page}.md has no label ({label})=."
     for link in dict.fromkeys(re.findall(r"\]\((\.[^)]*)\)", text)):
         yield f"it links to {link}, which isn't there in Colab or on a hub."
 

@@ -122,7 +122,7 @@ SCORED = {  # student: (what is handed in, given the model answer; points for do
     "no-python": (lambda model: answered(model, double="def double(x: return"), 0, 3),
     "exits": (lambda model: answered(model, double="import os\ndef double(x): os._exit(0)"), 0, 3),
     "exits-at-once": (lambda model: answered(model, double=RIGHT + "\nimport os; os._exit(0)"), 0, 3),
-    "hangs": (lambda model: answered(model, double="def double(x):\n    while True: pass"), 0, 3),
+    "hangs": (lambda model: answered(model, double="import time\ndef double(x):\n    time.sleep(1000)"), 0, 3),
     "floods": (lambda model: answered(model, double=RIGHT + "\nwhile True: print('x' * 50)"), 2, 3),
     "warns": (lambda model: answered(model, double=WARNING), 2, 3),
     "duplicated": (duplicated, 2, 3),

@@ -1,0 +1,107 @@
+"""What instructor and student click, in a real browser: formgrader, and the Validate button of JupyterLab."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from io import StringIO
+
+import pytest
+from conftest import NAME, answered, hand_in, make_course
+from nbgrader.api import Gradebook
+from playwright.sync_api import expect, sync_playwright
+from rich.console import Console
+
+from autograder.grading.grade import grade
+from autograder.grading.notebooks import write
+
+PATIENCE = 90_000  # milliseconds: a busy machine starts JupyterLab and a kernel slowly
+QUIET = "gpu quic background-networking component-update sync"
+ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{feature}" for feature in QUIET.split())]
+
+
+@pytest.fixture(scope="module")
+def page():
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    chromium = os.environ.get("CHROME_PATH") or next(filter(None, found), None)
+    if chromium is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: install it, or name it by CHROME_PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, gradebook, blank, model):
+    """JupyterLab in a course where one student has been graded: its folder and its address."""
+    course = make_course(tmp_path_factory.mktemp("lab") / "course", gradebook)
+    hand_in(course, "ada", answered(model, why="Because."))
+    assert grade([NAME], course, console=Console(file=StringIO())) == 0
+    write(blank, course / "blank.ipynb")
+    write(answered(model, why="Because."), course / "model.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    options += ["--ServerApp.port_retries=0", "--IdentityProvider.token=secret", "--LabApp.news_url="]
+    with (course / "lab.log").open("w") as log:
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        server = subprocess.Popen(command, cwd=course, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(f"{address}/api?token=secret", server)
+            yield course, address
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(address, server):
+    deadline = time.monotonic() + PATIENCE / 1000
+    while True:
+        try:
+            return urllib.request.urlopen(address, timeout=5).read()
+        except OSError:
+            assert server.poll() is None and time.monotonic() < deadline, "JupyterLab did not start"
+            time.sleep(0.2)
+
+
+def test_formgrader_lists_opens_and_takes_a_manual_grade(lab, page):
+    course, address = lab
+    page.goto(f"{address}/formgrader/manage_assignments?token=secret")
+    page.get_by_text(NAME, exact=True).first.wait_for()
+    page.goto(f"{address}/formgrader/gradebook/{NAME}/{NAME}")
+    page.get_by_text("Submission #1").click()
+    expect(page.locator("input#double")).to_have_attribute("placeholder", "2", timeout=PATIENCE)
+    box = page.locator("input#why")
+    box.fill("3.5")
+    with page.expect_response(lambda response: "/api/grade/" in response.url and response.request.method == "PUT"):
+        box.press("Tab")
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+        submission = book.find_submission(NAME, "ada")
+        assert (submission.score, submission.needs_manual_grade) == (8.5, False)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "says"),
+    [
+        ("blank", ["double(3)", "root(16)", "NotImplementedError", "You did not provide a response."]),
+        ("model", ["Success! Your notebook passes all the tests."]),
+    ],
+)
+def test_validate_button(lab, page, notebook, says):
+    _, address = lab
+    page.goto(f"{address}/lab/tree/{notebook}.ipynb?token=secret&reset")
+    page.locator(".jp-NotebookPanel-toolbar").get_by_text("Validate").click()
+    result = page.locator(".jp-Dialog").filter(has_text="Validation Results")
+    result.wait_for()
+    text = result.inner_text().replace("\xa0", " ")
+    for words in says:
+        assert words in text
+    assert text.count("The following cell failed") == (3 if notebook == "blank" else 0)
