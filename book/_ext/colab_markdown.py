@@ -161,6 +161,8 @@ class Book:
 
     def _read(self, name: str) -> Page:
         path = self.root / f"{name}.md"
+        if not path.is_file():
+            raise ChapterError(f"_toc.yml: there is no file {name}.md")
         text = path.read_text(encoding="utf-8")
         first = self.parser.parse(text)[:1]
         front = yaml.safe_load(first[0].content) if first and first[0].type == "front_matter" else {}
@@ -183,8 +185,7 @@ class Book:
     # ---- the index ------------------------------------------------------------------------------------------------
 
     def blocks(self, page: Page, text: str, line: int) -> Iterator[tuple[Token, int]]:
-        """Every block of ``text``, which begins at ``line``, with the file's line where it stands; goes into
-        directives."""
+        """Every block of ``text``, also inside directives, with its line; ``text`` begins at ``line`` of the file."""
         for token in self.parser.parse(text):
             here = line + (token.map[0] if token.map else 0)
             yield token, here
@@ -214,8 +215,9 @@ class Book:
                     title, heading = token.content, False
                     page.title = page.title or title
                 elif directive := directive_of(page, token, line):
-                    waiting += [(name, line) for name in self._names(page, directive, line)]
-                    title, number = self._caption(page, directive, line, bool(waiting))
+                    names = self._names(page, directive, line)
+                    title, number = self._caption(page, directive, line, bool(names), bool(waiting))
+                    waiting += [(name, line) for name in names]
                 for label, at in waiting:
                     target = Target(page.name, make_id(label), title, number)
                     self._add(page, at, self.labels, fully_normalize_name(label), target)
@@ -238,16 +240,18 @@ class Book:
                 self.terms[term.lower()] = Target(page.name, f"term-{make_id(term)}", term)
         return [name] if name else []
 
-    def _caption(self, page: Page, directive: Directive, line: int, named: bool) -> tuple[str, str]:
+    def _caption(self, page: Page, directive: Directive, line: int, named: bool, labelled: bool) -> tuple[str, str]:
         """The text and the number by which a reference calls a directive. Sphinx numbers only what has a name."""
-        if figure := figure_of(directive):
-            if not named:
-                raise page.error(line, "a figure without a name: references and its number need one")
+        figure = figure_of(directive)
+        table = directive.argument if directive.name in ("table", "list-table") else ""
+        if (figure or (table and labelled)) and not named:
+            raise page.error(line, "a figure or table that is numbered needs a name of its own, in its options")
+        if figure:
             self._figures += 1
             return figure, f"Fig. {self._figures}"
-        if directive.name in ("table", "list-table") and directive.argument and named:
+        if table and named:
             self._tables += 1
-            return directive.argument, f"Table {self._tables}"
+            return table, f"Table {self._tables}"
         if directive.name in BOXES:
             return directive.argument or TITLES.get(directive.name, ""), ""
         return "", ""
@@ -263,8 +267,7 @@ class Book:
 
 
 def _files(contents: dict) -> Iterator[str]:
-    """The files of a table of contents in reading order. Its numbers are Sphinx's for a book without numbered
-    chapters."""
+    """The files of a table of contents in reading order, which is the order of Sphinx's numbers."""
     if contents.get("options", {}).get("numbered") or contents.get("numbered"):
         raise ChapterError("_toc.yml: numbered chapters give figures other numbers than colab_markdown.py counts")
     for key in ("root", "file"):

@@ -82,7 +82,7 @@ def text(root):
         (
             "```{list-table} Costs\n:name: costs\n:header-rows: 1\n* - a\n  - b\n* - `c`\n  - {sub}`d`\n```\n"
             "{numref}`costs`",
-            "**Table 1** Costs\n\n| a | b |\n| --- | --- |\n| `c` | <sub>d</sub> |\n"
+            "**Table 1** Costs\n\n| a | b |\n| --- | --- |\n| `c` | <sub>d</sub> |\n\n"
             f"[Table 1]({BOOK}/01-sample.html#costs)",
         ),
         ("Word\n: Meaning {sub}`1`.", "**Word**\n- Meaning <sub>1</sub>."),
@@ -124,7 +124,7 @@ def test_each_construct(write, myst, plain):
         ("```{code-cell}\n:tags: [unheard]\n1\n```", "the tag 'unheard'"),
         ("```{code-cell}\n:tags: [raises-exception]\n1 / 0\n```", "Run all stops at an exception"),
         ("```{code-cell}\n:load: other.py\n```", "a cell loaded from a file"),
-        ("```{code-cell}\n---\nmystnb: {figure: {caption: A}}\n---\n1\n```", "a figure without a name"),
+        ("```{code-cell}\n---\nmystnb: {figure: {caption: A}}\n---\n1\n```", "needs a name of its own"),
         ("```{code-cell}\n---\nmystnb: [\n---\n1\n```", "cannot be read"),
     ],
 )
@@ -148,6 +148,18 @@ def test_a_chapter_begins_with_its_title(write, capsys, chapter):
 def test_a_label_is_taken_once(write, capsys):
     assert colab_notebooks.main([], write(f"(other-top)=\n# Title\n\n{CELL}")) == 1
     assert "the label 'other-top' is taken already, on book/other" in capsys.readouterr().err
+
+
+def test_a_page_that_is_missing_and_numbered_chapters_are_refused(write, capsys):
+    root = write(f"# Title\n\n{CELL}")
+    (root / "book" / "other.md").unlink()
+    assert colab_notebooks.main([], root) == 1
+    assert capsys.readouterr().err == "_toc.yml: there is no file book/other.md\n"
+    write(f"# Title\n\n{CELL}")
+    contents = root / "_toc.yml"
+    contents.write_text(contents.read_text(encoding="utf-8") + "options: {numbered: true}\n", encoding="utf-8")
+    assert colab_notebooks.main([], root) == 1
+    assert capsys.readouterr().err.startswith("_toc.yml: numbered chapters")
 
 
 def test_every_chapter_is_reported_at_once(write, capsys):
