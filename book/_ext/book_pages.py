@@ -4,6 +4,7 @@
   the fork.
 - The button of a chapter opens the chapter's generated notebook, `book/colab/NN-name.ipynb`, because Colab cannot
   open Markdown.
+- A link from a chapter to an assignment's notebook opens that notebook in Colab, too.
 - The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
 - Images get their size as attributes, so that the text does not jump when they arrive; scripts wait for the text.
 
@@ -18,8 +19,14 @@ import textwrap
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.transforms import SphinxTransform
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WRONG_NAMES = {  # what accessibility checkers rightly find fault with, and what it should be
+    '<summary aria-label="Toggle hidden content">': "<summary>",  # a label that says less than the text
+    'role="doc-biblioentry"': 'role="listitem"',  # a deprecated role; and a list must have items
+}
 IMAGE_SIZE = re.compile(r'style="width: (\d+)px; height: (\d+)px;?"')
 
 
@@ -87,6 +94,21 @@ def link_notebook(app, pagename, templatename, context, doctree) -> None:
     shutil.copyfile(notebook, download)
 
 
+class AssignmentLinks(SphinxTransform):
+    """A link to a notebook of the repository that is no page of the book, an assignment, opens it in Colab."""
+
+    default_priority = 300
+
+    def apply(self, **kwargs) -> None:
+        for node in list(self.document.findall(pending_xref)):
+            path = f"{node['reftarget']}.ipynb"
+            if node.get("refdomain") != "doc" or node["reftarget"] in self.env.found_docs:
+                continue
+            if Path(self.app.srcdir, path).is_file():
+                link = nodes.reference("", "", *node.children, refuri=colab.colab_url(path), internal=False)
+                node.replace_self(link)
+
+
 def describe(app, pagename, templatename, context, doctree) -> None:
     """Give search engines the page's first paragraph, cut at a word."""
     if doctree is not None and (paragraph := doctree.next_node(nodes.paragraph)):
@@ -94,13 +116,15 @@ def describe(app, pagename, templatename, context, doctree) -> None:
 
 
 def mend_body(app, pagename, templatename, context, doctree) -> None:
-    """Images get their size as attributes; the first is fetched at once; a cell's fold is named by what it shows."""
+    """Images get their size as attributes, and the first is fetched at once; roles and labels are put right."""
     if "body" in context:
         body = IMAGE_SIZE.sub(r'width="\1" height="\2"', context["body"])
         first = re.search(r"<img\b[^>]*figure-light.*?figure-dark[^>]*>", body, flags=re.DOTALL)
         if first:
             body = body.replace(first[0], first[0].replace(' loading="lazy"', ""), 1)
-        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        for wrong, right in WRONG_NAMES.items():
+            body = body.replace(wrong, right)
+        context["body"] = body
 
 
 def defer_scripts(app, pagename, templatename, context, doctree) -> None:
@@ -117,6 +141,7 @@ def defer_scripts(app, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app):
+    app.add_transform(AssignmentLinks)
     app.connect("config-inited", name_repository)
     app.connect("builder-inited", add_filter)
     app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501

@@ -260,6 +260,15 @@ def test_the_colab_button_of_a_fork_opens_the_forks_notebook(sample_project):
     assert (site / "_sources" / "book" / "01-sample.ipynb").read_text() == '{"cells": []}'
 
 
+def test_a_link_to_an_assignment_opens_it_in_colab(sample_project):
+    page = html_of(sample_project / "_build" / "html", "book/01-sample.html")
+    link = page.find("a", string="01-sample")
+    expected = (
+        f"{colab.COLAB}/github/someone/her-fork/blob/{colab.repository().branch}/exercises/01-sample/01-sample.ipynb"
+    )
+    assert link["href"] == expected
+
+
 def test_the_books_colab_buttons_open_notebooks_that_exist(book_html):
     here = colab.repository()
     for page in pages_of(book_html):
