@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SHOWN = 8  # rows and columns of a matrix shown as numbers
-DRAWN = 40  # rows and columns of a matrix shown as a picture
+DRAWN = 32  # rows and columns of a matrix shown as a picture
 WIDTH = 100  # characters in a line of text
 
 
@@ -210,14 +210,15 @@ def block_html(block: Block) -> str:
 
 def scrolling(inner: str, label: str) -> str:
     """A part that scrolls sideways by itself on a narrow screen, also by keyboard."""
-    return tag("div", inner, "overflow-x:auto;margin:.5em 0", role="group", aria_label=label, tabindex="0")
+    return tag(
+        "div", inner, "overflow-x:auto;overflow-wrap:normal;margin:.5em 0", role="group", aria_label=label, tabindex="0"
+    )
 
 
 def table(caption: str, head: str, body: str) -> str:
     """A table out of its head row and its body rows."""
-    above = tag(
-        "caption", html.escape(caption), "caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:600"
-    )
+    style = "caption-side:top;text-align:left;color:inherit;padding:.2em 0;font-weight:600;white-space:nowrap"
+    above = tag("caption", html.escape(caption), style)
     rows = tag("thead", head) + tag("tbody", body)
     return tag("table", above + rows, "border-collapse:collapse;margin:0;color:inherit;font-size:.95em;border:0")
 
@@ -231,7 +232,7 @@ def table_html(block: Table) -> str:
 
     def cell(i: int, words: str, scope: str) -> str:
         style = f"{CELL};{RULE};padding:.2em .8em .2em 0;text-align:{'right' if i in block.right else 'left'}"
-        style += f";{MONO}" if i in block.code and scope != "col" else ""
+        style += f";{MONO};white-space:nowrap" if i in block.code and scope != "col" else ""
         if scope:
             return tag("th", html.escape(words), f"{style};font-weight:600", scope=scope)
         return tag("td", html.escape(words), style)
@@ -265,7 +266,7 @@ def comparison_html(block: Comparison) -> str:
 
 def numbers_html(caption: str, words: np.ndarray, part: tuple[slice, slice], right: np.ndarray) -> str:
     """One matrix as a table, headed by its indices."""
-    style = f"{CELL};{MONO};padding:.15em .55em;text-align:right"
+    style = f"{CELL};{MONO};padding:.15em .55em;text-align:right;white-space:nowrap"
     index = f"{style};font-weight:400;opacity:.8"
     rows, cols = (range(a.start, a.stop) for a in part)
     head = row(tag("td", "", style) + "".join(tag("th", str(j), index, scope="col") for j in cols))
@@ -294,13 +295,18 @@ def picture(block: Comparison) -> str:
     drawn = ""
     for k, (caption, array, scale) in enumerate(panels):
         left = k * pitch
-        drawn += tag("text", caption, x=left, y=12, font_size=12, fill="currentColor")
+        paths: dict[tuple[str, str], str] = {}  # one for all cells of a colour: far shorter than one for each cell
         for (i, j), x in np.ndenumerate(array):
-            at = {"x": left + j * side, "y": 20 + i * side}
-            drawn += tag("rect", "", **at, width=side, height=side, fill=colour(x, scale))
+            x0, y0 = left + j * side, 20 + i * side
+            fill = colour(x, scale)
+            paths[fill, "none"] = paths.get((fill, "none"), "") + f"M{x0} {y0}h{side}v{side}h{-side}z"
             if k and not right[i, j]:
-                stroke = f"M{at['x'] + 1} {at['y'] + side - 1}l{side - 2} {2 - side}"
-                drawn += tag("path", "", d=stroke, stroke="#000")
+                ink = "#ffffff" if np.isfinite(x) and abs(x) > 0.6 * scale else "#000000"
+                paths["none", ink] = paths.get(("none", ink), "") + f"M{x0 + 1} {y0 + side - 1}l{side - 2} {2 - side}"
+        drawn += tag("text", caption, x=left, y=12, font_size=12, fill="currentColor")
+        for (fill, ink), d in sorted(paths.items(), key=lambda item: item[0][1] != "none"):  # strokes on top
+            sharp = {"shape_rendering": "crispEdges"} if ink == "none" else {}  # no seams between cells when scaled
+            drawn += tag("path", "", d=d, fill=fill, stroke=ink, **sharp)
         outline = {"x": left, "y": 20, "width": cols * side, "height": rows * side}
         drawn += tag("rect", "", **outline, fill="none", stroke="currentColor", stroke_opacity=0.6)
     width, height = 2 * pitch + max(cols * side, 110), 24 + rows * side
@@ -327,9 +333,9 @@ def largest(*arrays: np.ndarray) -> float:
 
 
 def colour(x: float, scale: float) -> str:
-    """A colour from blue through white to red, for x from -scale to scale."""
+    """A colour from blue through white to red, for x from -scale to scale, in steps of a twentieth."""
     if not np.isfinite(x):
         return "#999999"
-    share = min(abs(x) / scale, 1.0)
+    share = round(20 * min(abs(x) / scale, 1.0)) / 20
     end = (178, 24, 43) if x > 0 else (33, 102, 172)
     return "#" + "".join(f"{round(247 + (c - 247) * share):02x}" for c in end)

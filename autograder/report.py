@@ -107,10 +107,10 @@ def inputs_table(failure: Failure) -> Table:
 
 
 def shown(array: np.ndarray) -> str:
-    """A small array on one line."""
+    """A small array on one line, as nested lists."""
     if array.size > SMALL:
         return "…"
-    return " ".join(np.array2string(array, precision=4, separator=", ", max_line_width=10_000).split())
+    return f"[{', '.join(map(shown, array))}]" if array.ndim else number(array[()])
 
 
 def first_lines(printed: str) -> str:

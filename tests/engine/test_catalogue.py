@@ -190,8 +190,11 @@ def test_nan_is_told_with_its_place(exercise):
 def test_an_edit_in_place_is_told(exercise):
     """The results are right, gradients included; only the first float array among the inputs is doubled in place."""
 
+    doubled = []
+
     def double(value):
         value *= 2
+        doubled.append(value)
         return value / 2
 
     def edits(*args, **inputs):
@@ -207,8 +210,10 @@ def test_an_edit_in_place_is_told(exercise):
         return exercise.reference(*[given[i] for i in range(len(args))], **{name: given[name] for name in inputs})
 
     if exercise.expects == "function" and has_floats(exercise):
-        kind, text = told(exercise, edits)
-        assert kind == "edited" and "is changed in place" in text
+        found = verdict(exercise, edits)
+        if doubled:  # a probe may hand a decoder its table as a function, out of reach
+            assert found.failures[0].complaint.kind == "edited"
+            assert "is changed in place" in " ".join(report.text(found).split())
 
 
 def has_floats(exercise):
@@ -244,7 +249,7 @@ def test_cases_have_several_sizes_and_both_precisions(exercise):
     cases = [case for case, _ in questions(exercise, PRACTICE_SEED)]
     assert len(cases) >= 4 and len({case.about for case in cases}) == len(cases)
     assert len({str(shapes(case.inputs)) for case in cases}) >= 3
-    assert {coarsest(case.inputs) for case in cases} >= {"float32", "float64"}
+    assert {coarsest(case.inputs) for case in cases} >= {"float32", "float64"} or not has_floats(exercise)
 
 
 def shapes(value):
