@@ -30,7 +30,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import accumulate, pairwise
 
 # ---- the lexicon --------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ PAST_TIMES = "昨天 yesterday, 昨天_晚上 last_night, 上_个_星期 last_we
 FUTURE_TIMES = "明天 tomorrow, 今天_晚上 tonight, 下_个_星期 next_week, 明天_早上 tomorrow_morning"
 HABIT_TIMES = "每天 every_day, 每天_早上 every_morning, 每_个_星期 every_week"
 HOW_OFTEN = "常常 often, 总是 always, 有时候 sometimes"
-MODALS = "可以 can, 应该 should, 必须 must"
+MODALS = "会 will, 可以 can, 应该 should, 必须 must"
 
 # The classes whose words never change.
 PLAIN = {
@@ -274,6 +274,26 @@ COMPLEX
   2 如果/1 SUBJECT1 FUTURE_TIME TRIP ，/2 SUBJECT2 就/3 会/3 DO => if/1 SUBJECT1 TRIP:present@SUBJECT1 FUTURE_TIME ,/2 SUBJECT2 will/3 DO
   2 PAST_TIME AGENT1 AT ACT1 的/1 时候/1 ，/2 AGENT2 正在/3 ACT2 => while/1 AGENT1 was@AGENT1 ACT1:ing AT PAST_TIME ,/2 AGENT2 was@AGENT2/3 ACT2:ing
   4 STORY => STORY
+
+PLANS
+  1 PLAN => PLAN
+  2 SEVERAL_PLANS => SEVERAL_PLANS
+
+SEVERAL_PLANS
+  1 PLAN1 ，/1 PLAN2 => PLAN1 ,/1 and/1 PLAN2
+  1 PLAN ，/1 SEVERAL_PLANS => PLAN ,/1 SEVERAL_PLANS
+
+PLAN
+  1 PRONOUN 想/1 AIM => PRONOUN want@PRONOUN/1 to/1 AIM
+  1 PRONOUN FUTURE_TIME 想/1 AIM => PRONOUN want@PRONOUN/1 to/1 AIM FUTURE_TIME
+  1 FUTURE_TIME PRONOUN 想/1 AIM => PRONOUN want@PRONOUN/1 to/1 AIM FUTURE_TIME
+  1 PRONOUN MODAL AIM => PRONOUN MODAL AIM
+  1 PRONOUN FUTURE_TIME MODAL AIM => PRONOUN MODAL AIM FUTURE_TIME
+  1 FUTURE_TIME PRONOUN MODAL AIM => PRONOUN MODAL AIM FUTURE_TIME
+
+AIM
+  1 V* BARE(V) => V* BARE(V)
+  1 AT V* BARE(V) => V* BARE(V) AT
 
 STORY
   2 PAST1 ，/1 PAST2 => PAST1 ,/1 and/1 PAST2
@@ -402,12 +422,14 @@ def corpus(
     split: str = "train",
     length: tuple[int, int] = (3, 40),
     start: str = "SENTENCE",
+    words: int | None = None,
 ) -> list[Pair]:
     """Draw ``size`` different pairs, the same ones for the same arguments on every machine.
 
     ``split``   "train": no held-out combination occurs; "test": each pair has at least one (`held_out`)
     ``length``  the fewest and the most source tokens
-    ``start``   the symbol of RULES to expand ("PAST" or "STORY" for a smaller language)
+    ``start``   the symbol of RULES to expand ("PLANS" for a smaller language)
+    ``words``   how many words of each class to use, the first of those that fit (None: all)
 
     Raises ValueError for an unknown split or start, or when that many different pairs can't be found.
     """
@@ -417,12 +439,13 @@ def corpus(
         raise ValueError(f"there is no rule for {start!r}; start from one of {', '.join(grammar())}")
     # Of Python's generators only random() is promised to give the same numbers in every version.
     dice = random.Random(seed).random
+    choose = partial(choices, split=split, most=words)
     pairs: dict[tuple[str, ...], Pair] = {}
     for _ in range(1000 + 200 * size):
         if len(pairs) == size:
             return list(pairs.values())
         try:
-            tree = derive(start, None, split, dice)
+            tree = derive(start, None, choose, dice)
         except DeadEnd:
             continue
         if names_twice(tree):
@@ -651,13 +674,13 @@ class Node:
         return self.children[self.rule.head].person if self.rule.head else "3"
 
 
-def derive(symbol: str, governor: Word | None, split: str, dice: Callable[[], float]) -> Node:
+def derive(symbol: str, governor: Word | None, choose: Callable, dice: Callable[[], float]) -> Node:
     """Draw a tree for a symbol. ``governor`` is the word that it has to go with. Raises DeadEnd."""
     node = Node(symbol, governor)
     if symbol == "CL":
         node.word = governor.classifier
     elif symbol in lexicon():
-        words = choices(symbol, governor, split)
+        words = choose(symbol, governor)
         if not words:
             raise DeadEnd
         node.word = words[int(dice() * len(words))]
@@ -667,7 +690,7 @@ def derive(symbol: str, governor: Word | None, split: str, dice: Callable[[], fl
         for item in node.rule.children:
             above = node.children[item.governor] if item.governor else None
             inherited = governor if item.symbol in NOMINAL else None
-            child = derive(item.symbol, above.word if above else inherited, split, dice)
+            child = derive(item.symbol, above.word if above else inherited, choose, dice)
             if above and above.governor and above.governor is child.word:
                 raise DeadEnd  # … 吃了我吃的苹果: the same verb twice for one noun
             node.children[item.name] = child
@@ -677,13 +700,14 @@ def derive(symbol: str, governor: Word | None, split: str, dice: Callable[[], fl
 
 
 @cache
-def choices(symbol: str, governor: Word | None, split: str) -> list[Word]:
-    """The words of a class that go with the governor, in training without the held-out combinations."""
+def choices(symbol: str, governor: Word | None, split: str, most: int | None) -> list[Word]:
+    """The first ``most`` words of a class that go with the governor, in training without the held-out combinations."""
     words = lexicon()[symbol]
-    if governor is None:
-        return words
-    fitting = [word for word in words if word.kinds & governor.kinds]
-    return fitting if split == "test" else [word for word in fitting if combination(word, governor) not in held_out()]
+    if governor:
+        words = [word for word in words if word.kinds & governor.kinds]
+        if split == "train":
+            words = [word for word in words if combination(word, governor) not in held_out()]
+    return words[:most]
 
 
 def combination(one: Word, other: Word) -> tuple[str, str]:

@@ -34,6 +34,17 @@ def masked_cross_entropy(logits, y, pad=PAD):
     return -log_p[real].mean()
 
 
+def sentence_scores(logits, y, alpha, pad=PAD):
+    """Length-normalised log-probabilities: (log p(y_1) + … + log p(y_n)) / n^alpha, n the number of real tokens.
+
+    logits: [batch, t, V], floating; y: [batch, t], int64, each row with at least one real token; alpha: a float, 0 for
+    the plain sum, 1 for the mean. Returns [batch], the logits' dtype.
+    """
+    log_p = logits.log_softmax(-1).gather(-1, y[:, :, None])[:, :, 0]  # [batch, t], log p(y_j)
+    real = y != pad  # [batch, t]
+    return log_p.masked_fill(~real, 0).sum(1) / real.sum(1) ** alpha  # [batch]
+
+
 # ---- the model ----------------------------------------------------------------------------------------------------
 
 
