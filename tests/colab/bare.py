@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class Runner:
 
     def environment(self, name: str) -> tuple[Path, Path, dict[str, str]]:
         """A new environment on top of the bare one: its Python, the empty folder to run it in, and its variables."""
-        place = self.folder / name
+        place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
         venv.create(place / "venv", with_pip=False)
         own = Path(sysconfig.get_path("purelib", vars={"base": str(place / "venv")}))
         (own / "bare.pth").write_text(str(self.packages), encoding="utf-8")
