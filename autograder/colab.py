@@ -2,7 +2,7 @@
 
 The repository is named once, by ``repository`` in `_config.yml`. GitHub's own variable ``GITHUB_REPOSITORY`` overrides
 it, so that a fork publishes links to itself without an edit. Nothing here reads or writes a notebook, and a student's
-`check` never imports it.
+`check` imports it only to link to the book.
 """
 
 import json

@@ -543,12 +543,33 @@ def silenced(printed: Bounded) -> Iterator[None]:
     handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(Bounded(0)), _descriptors_silenced():
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(Bounded(0)),
+            _displays_silenced(),
+            _descriptors_silenced(),
+        ):
             yield
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def _displays_silenced() -> Iterator[None]:
+    """In a notebook, also figures and whatever else is displayed."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        yield
+        return
+    publisher = vars(shell.display_pub)
+    publisher["publish"] = publisher["clear_output"] = lambda *args, **kwargs: None
+    try:
+        yield
+    finally:
+        publisher.pop("publish", None)
+        publisher.pop("clear_output", None)
 
 
 @contextlib.contextmanager
@@ -611,6 +632,7 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
         torch.random.set_rng_state(state)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+        vars(torch._tensor_str.PRINT_OPTS).clear()
         vars(torch._tensor_str.PRINT_OPTS).update(shown)
         if accelerator is not None:
             torch.cuda.set_rng_state_all(accelerator)

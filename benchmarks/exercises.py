@@ -2,8 +2,8 @@
 
     python benchmarks/exercises.py
 
-A check asks a right answer every case; a diagnosis also compares a wrong answer (here the last known mistake) with every
-known mistake, the first time without any of them remembered. The aim is under 500 ms for all cases of an exercise.
+A check asks a right answer every case; a diagnosis also compares a wrong answer (here the last known mistake) with
+every known mistake, none of them remembered from before. The aim is under 500 ms for all cases of an exercise.
 """
 
 import statistics

@@ -147,6 +147,31 @@ catalogue.find = known.get
 catalogue.of_assignment = lambda name: list(known.values())
 """
 
+NOISY = """
+import logging, os
+
+def noisy(x):
+    os.write(2, b"from C")
+    os.system("echo from a process >&2")
+    logging.error("a log")
+    print("an error", file=sys.stderr)
+    display("a figure")
+    return samples.center(x)
+
+check("center", noisy)
+"""
+
+ENDLESS = """
+import autograder.probe
+autograder.probe.observe.__defaults__ = ("function", 0.3)
+
+def endless(x):
+    while True:
+        pass
+
+check("center", endless)
+"""
+
 
 def graded(source):
     cell = new_code_cell(source)
@@ -163,14 +188,11 @@ def notebook(request):
         graded('check("center", samples.by_column)'),
         graded('check("centre", samples.center)'),
         new_code_cell("%precision 1\nimport warnings; warnings.simplefilter('always')"),
-        graded("def noisy(x):\n    import os, logging\n    os.write(2, b'C')\n    os.system('echo p >&2')\n"
-               "    logging.error('l')\n    print('e', file=sys.stderr)\n    return samples.center(x)\n"
-               'check("center", noisy)'),
-        graded("def endless(x):\n    while True: pass\nimport autograder.probe\n"
-               'autograder.probe.observe.__defaults__ = ("function", 0.3)\ncheck("center", endless)'),
+        graded(NOISY),
+        graded(ENDLESS),
         graded("check()"),
         new_code_cell('summary("01-rnn")'),
-    ]  # fmt: skip
+    ]
     made = new_notebook(cells=cells)
     NotebookClient(made, timeout=120, kernel_name="python3", allow_errors=True).execute()
     return made
@@ -195,6 +217,10 @@ def test_a_notebook_shows_html_text_and_a_friendly_result(notebook):
     assert result.data == {"text/plain": "0.0", "text/html": "0 of 2 points"}
     json.dumps(report.data)
     nbformat.validate(notebook)
+
+
+def test_what_a_candidate_displays_is_not_shown(notebook):
+    assert [output.output_type for output in notebook.cells[5].outputs] == ["display_data", "execute_result"]
 
 
 def test_an_endless_loop_is_stopped_in_a_kernel(notebook):
