@@ -22,6 +22,7 @@ from autograder import colab
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = ROOT / ".venv-colab"
+WHEELS = BARE / "wheels"  # what pip builds the package with
 COLAB_HAS = ["numpy", "torch", "matplotlib", "ipykernel"]
 PACKAGE = ["autograder", "translator", "pyproject.toml", "README.md", "LICENSE"]  # what pip reads of the repository
 
@@ -31,18 +32,18 @@ def run(*command: object, **options) -> str:
 
 
 def bare_environment() -> Path:
-    """The site-packages of the bare environment. Beside it, in ``wheels``, is what pip builds the package with."""
-    pins = ROOT / "requirements.txt"
+    """The site-packages of the bare environment."""
+    pins, place, ready = ROOT / "requirements.txt", BARE / "environment", BARE / "ready"
     state = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
-    ready = BARE / "ready"
-    with FileLock(f"{BARE}.lock"):
+    BARE.mkdir(exist_ok=True)
+    with FileLock(BARE / "lock"):
         if not ready.is_file() or ready.read_text(encoding="utf-8") != state:
-            venv.create(BARE, with_pip=True, clear=True)
-            pip = [BARE / "bin" / "python", "-m", "pip", "--quiet"]
+            venv.create(place, with_pip=True, clear=True)
+            pip = [place / "bin" / "python", "-m", "pip", "--quiet"]
             run(*pip, "install", "--constraint", pins, *COLAB_HAS)
-            run(*pip, "download", "--no-deps", "--dest", BARE / "wheels", "setuptools")
+            run(*pip, "download", "--no-deps", "--dest", WHEELS, "setuptools")
             ready.write_text(state, encoding="utf-8")
-    return Path(sysconfig.get_path("purelib", vars={"base": str(BARE)}))
+    return Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
 
 
 def git_url(folder: Path) -> str:
@@ -85,7 +86,7 @@ class Runner:
                 "OMP_NUM_THREADS": "1",
                 "PIP_CONFIG_FILE": os.devnull,
                 "PIP_NO_INDEX": "1",
-                "PIP_FIND_LINKS": str(BARE / "wheels"),
+                "PIP_FIND_LINKS": str(WHEELS),
                 "http_proxy": nowhere,
                 "https_proxy": nowhere,
                 colab.SOURCE_VARIABLE: self.source,

@@ -135,6 +135,11 @@ def test_a_notebook_states_what_it_was_made_for(slug):
     assert colab.stated("book/colab/02-seq2seq.ipynb", colab.badge(PATH, made_for)) is None
 
 
+def test_the_set_up_cell_leaves_numpy_and_torch_alone():
+    """The run in the bare environment cannot show this: there, nothing that the package depends on is missing."""
+    assert '"--no-deps"' in colab.setup_cell()
+
+
 def test_the_set_up_cell_does_nothing_where_the_package_is(monkeypatch):
     monkeypatch.setenv(colab.SOURCE_VARIABLE, "file:///there/is/nothing/here")
     exec(compile(colab.setup_cell(), "set-up", "exec"), {})
