@@ -14,14 +14,22 @@ test: .venv/ready
 	$(BIN)/python -m pytest
 
 serve: .venv/ready
-	$(BIN)/sphinx-autobuild
+	$(BIN)/jupyter-book config sphinx . > /dev/null
+	$(BIN)/sphinx-autobuild . _build/html -d _build/.doctrees --watch autograder --watch translator --ignore '*/_build/*' --ignore '*/.*' --ignore '*/conf.py' --ignore '*/book/colab/*'
 
 exercises: .venv/ready
 	$(BIN)/autograder release
 
+colab: .venv/ready
+	$(BIN)/python book/_ext/colab_notebooks.py
+
+bench: .venv/ready
+	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/lint_notebooks.py
 
 clean:
 	rm -rf _build build .venv .venv-* *.egg-info .pytest_cache .ruff_cache .hypothesis
