@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import nbformat
 import pytest
-from conftest import NAME, answered, cell_of, make_course, sample_source
 from jupyter_core.application import NoStart
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderApp
+from sample_course import NAME, answered, cell_of, make_course, sample_source
 
 from autograder.grading.notebooks import copy_of, solved, write
 

@@ -13,10 +13,10 @@ from io import StringIO
 
 import nbformat
 import pytest
-from conftest import NAME, answered, cell_of, hand_in, make_course, mark
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 from rich.console import Console
+from sample_course import NAME, answered, cell_of, hand_in, make_course, mark
 
 from autograder.grading.course import BadInput
 from autograder.grading.grade import Journal, grade

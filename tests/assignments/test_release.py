@@ -6,8 +6,8 @@ from copy import deepcopy
 
 import nbformat
 import pytest
-from conftest import NAME, cell_of, make_course
 from nbformat.v4 import new_code_cell, new_output
+from sample_course import NAME, cell_of, make_course
 
 from autograder.catalogue import exercises
 from autograder.grading.config import REPOSITORY

@@ -1,10 +1,10 @@
 """Whatever a student's cells look like, `normalise` gives the release with the answers in it."""
 
 import nbformat
-from conftest import sample_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from sample_course import sample_source
 
 from autograder.grading.notebooks import Unreadable, copy_of, keys, normalise, parse, plain_number, sound
 
