@@ -191,6 +191,7 @@ def notebook(request):
         graded(NOISY),
         graded(ENDLESS),
         graded("check()"),
+        graded('check("center", lambda x: x[[99]])'),
         new_code_cell('summary("01-rnn")'),
     ]
     made = new_notebook(cells=cells)
@@ -231,6 +232,11 @@ def test_check_without_arguments_has_its_sentence(notebook):
     assert "check needs the name of the exercise" in notebook.cells[7].outputs[0].text
 
 
+def test_an_exception_is_shown_with_its_line_of_the_cell(notebook):
+    told = " ".join(notebook.cells[8].outputs[0].data["text/plain"].split())
+    assert "in line 1 of its cell. IndexError" in told and 'check("center", lambda x: x[[99]])' in told
+
+
 def test_the_summary_is_a_table_in_a_notebook(notebook):
-    (shown,) = notebook.cells[8].outputs
+    (shown,) = notebook.cells[9].outputs
     assert "<table" in shown.data["text/html"] and "total" in shown.data["text/plain"]
