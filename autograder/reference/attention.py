@@ -111,16 +111,16 @@ class AttentionSeq2Seq(Seq2Seq):
         H, last = self.encoder(packed)  # last: [2, batch, d/2]
         H, _ = nn.utils.rnn.pad_packed_sequence(H, batch_first=True, total_length=x.shape[1])  # [batch, m, d]
         real = torch.arange(x.shape[1]) < lengths[:, None]  # [batch, m]
-        padding = torch.zeros(real.shape, dtype=H.dtype).masked_fill(~real, -torch.inf)[:, None, :]  # [batch, 1, m]
+        padding = torch.zeros_like(H[:, :, 0]).masked_fill(~real, -torch.inf)[:, None, :]  # [batch, 1, m]
         return torch.cat([last[0], last[1]], -1), H, self.key(H).transpose(1, 2), padding
 
     def decode(self, y, s, H, keys, padding):
         """The decoder over y: [batch, t] from s: [batch, d] -> logits: [batch, t, V], the last s, α: [batch, t, m]."""
         S, C, alphas = [], [], []
         for y_j in self.embed_target(y).unbind(1):  # [batch, d_e], the word before
-            scores = self.query(s)[:, None, :] @ keys + padding  # [batch, 1, m]
+            scores = torch.baddbmm(padding, self.query(s)[:, None, :], keys)  # [batch, 1, m], padding + q · k_i
             alpha = scores.softmax(-1)
-            c = (alpha @ H)[:, 0]  # [batch, d]
+            c = torch.bmm(alpha, H)[:, 0]  # [batch, d]
             s = self.decoder(torch.cat([y_j, c], -1), s)  # [batch, d]
             S.append(s), C.append(c), alphas.append(alpha)
         logits = self.output(torch.cat([torch.stack(S, 1), torch.stack(C, 1)], -1))  # [batch, t, V]
