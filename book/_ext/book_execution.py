@@ -274,6 +274,12 @@ def execute(app, env, docnames) -> None:
     )  # fmt: skip
 
 
+def insist_on_result(app, docname, content) -> None:
+    """Stop where the result is missing after all, rather than have myst-nb run the cells outside of our kernels."""
+    if stale_chapters(app, [docname]):
+        raise SystemExit(f"\n{docname}: its cells were edited while the book was being built. Build it again.")
+
+
 def forget_failed_build(app, error) -> None:
     """After warnings under -W, make the next build read everything again.
 
@@ -286,5 +292,6 @@ def forget_failed_build(app, error) -> None:
 def setup(app):
     app.connect("env-get-outdated", add_outdated)
     app.connect("env-before-read-docs", execute)
+    app.connect("source-read", insist_on_result)
     app.connect("build-finished", forget_failed_build)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

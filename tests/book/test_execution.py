@@ -155,6 +155,19 @@ def test_a_build_with_warnings_fails_again_until_they_are_gone(tmp_path):
     assert status == 0, output
 
 
+def test_cells_edited_while_they_run_are_not_run_elsewhere(tmp_path):
+    """Sphinx would find no result for the new cells, and myst-nb would run them with other settings."""
+    source = tmp_path / "source" / "one.md"
+    edit = (
+        f"path = {str(source)!r}\ntext = open(path).read()\nopen(path, 'w').write(text.replace('print(1)', 'print(2)'))"
+    )
+    status, output = build(tmp_path, EXTENSION, one=chapter(edit, "print(1)"))
+    assert status == 1
+    assert "one: its cells were edited while the book was being built. Build it again." in output
+    status, output = build(tmp_path, EXTENSION, one=source.read_text())
+    assert status == 0, output
+
+
 def test_magics_do_not_hide_imports():
     code = book_execution.plain_python("%matplotlib inline\n!ls\nimport numpy as np")
     assert "import numpy" in code
