@@ -65,7 +65,8 @@ class Seq2Seq(nn.Module):
     """The encoder–decoder of Cho and others (2014) with GRUs: c = h_m, s_0 = c, s_j = GRU([y_{j-1}, c], s_{j-1}).
 
     The next word is read off the state and the code: logits_j = [s_j, c] W + b. ``d`` is the width of all states,
-    ``d_e`` that of the embeddings. To decode: ``start`` gives the first state, ``step`` advances it by one word.
+    ``d_e`` that of the embeddings. The gates that keep start open (chapter 1). To decode: ``start`` gives the first
+    state, ``step`` advances it by one word.
     """
 
     def __init__(self, source_tokens, target_tokens, d_e, d):
@@ -75,6 +76,8 @@ class Seq2Seq(nn.Module):
         self.encoder = nn.GRU(d_e, d, batch_first=True)
         self.decoder = nn.GRU(d_e + d, d, batch_first=True)
         self.output = nn.Linear(2 * d, target_tokens)
+        for net in (self.encoder, self.decoder):
+            net.bias_hh_l0.data[d : 2 * d] += 2  # the update gate's block: sigmoid(2) = 0.88
 
     def encode(self, x, lengths):
         """x: [batch, m], lengths: [batch] -> c: [batch, d], each sentence's state after its last real token."""
