@@ -1,1 +1,1 @@
-"""The reference implementations, one module a chapter: the model code of the course. Imports nothing else of the grader."""
+"""The reference implementations, one module a chapter: the course's model code. Imports nothing else of the grader."""
