@@ -405,7 +405,7 @@ DECODE_STATES = Exercise(
             "tanh forgotten",
             states_without_tanh,
             "Your states leave the interval from -1 to 1. The sum goes through a tanh at every step.",
-            "rnn-recurrence",
+            "s2s-idea",
         ),
         Mistake(
             "the code cut off from the gradient",
