@@ -121,6 +121,9 @@ def defects_of(
     graded = [cell for cell in released.cells if is_grade(cell)]
     grade_ids = Counter(cell.metadata.nbgrader.grade_id for cell in released.cells if "nbgrader" in cell.metadata)
     yield from (f"{n} cells have the grade_id {key!r}." for key, n in grade_ids.items() if n > 1)
+    headings = re.findall(r"^#+ +(.*)$", "\n".join(c.source for c in released.cells if c.cell_type == "markdown"), re.M)
+    for anchor in {re.sub(r"[`*]", "", heading).strip().replace(" ", "-") for heading in headings} & grade_ids.keys():
+        yield f"a heading has the anchor {anchor!r}, so formgrader takes no grade for {anchor}: word it otherwise."
     checks = {cell.metadata.nbgrader.grade_id: cell for cell in graded if cell.cell_type == "code"}
     yield from (f"{key} is not an exercise of {name} in the catalogue." for key in checks if key not in known)
     yield from (f"{key} is in the catalogue but the notebook has no check of it." for key in known if key not in checks)

@@ -33,7 +33,7 @@ def exercise(name, body, test, points):
     """The cells of one exercise."""
     answer = f'def {name}(x):\n    """Docstring of {name}."""\n    ### BEGIN SOLUTION\n    {body}\n    ### END SOLUTION'
     return [
-        new_markdown_cell(f"## {name}", id=f"about-{name}"),
+        new_markdown_cell(f"## Exercise: {name}", id=f"about-{name}"),
         new_code_cell(answer, id=f"{name}-answer", metadata=mark(grade_id=f"{name}-answer", solution=True)),
         new_code_cell(test, id=f"{name}", metadata=mark(grade_id=name, grade=True, locked=True, points=points)),
     ]

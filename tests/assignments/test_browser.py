@@ -34,7 +34,7 @@ def page():
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
-        # formgrader asks a CDN for MathJax, and waits for the answer, before it shows a grade.
+        # formgrader asks a CDN for MathJax, and shows no grade before there is an answer, good or bad.
         page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
         yield page
         browser.close()
@@ -61,8 +61,8 @@ def lab(tmp_path_factory, gradebook, blank, model):
             wait_for(f"{address}/api?token=secret", server)
             yield course, address
         finally:
-            server.terminate()
-            server.wait(30)
+            server.kill()
+            server.wait()
 
 
 def wait_for(address, server):

@@ -107,6 +107,7 @@ BREAK = {  # what is done to a sound pair of source and release, and a part of t
     ),
     "a leak in the prose": (prose(f"Write `{MODEL_LINE}`."), "a line of a model answer is in the release"),
     "a leak in metadata": (lambda s, r: r.cells[2].metadata.update(old=MODEL_LINE), "a line of a model answer"),
+    "a heading in the way": (prose(f"## `{FIRST}`"), "formgrader takes no grade for"),
     "a dead label": (prose("[x](https://a.io/book/01-rnn.html#rnn-nowhere)"), "no label (rnn-nowhere)="),
     "a dead chapter": (prose("[x](https://a.io/book/77-none.html)"), "which book/ hasn't"),
     "a relative link": (prose("[x](../data/a.csv)"), "isn't there in Colab"),
