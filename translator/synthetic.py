@@ -416,6 +416,9 @@ class Pair:
         return Pair(tuple(character for character, _ in spread), self.target, links, self.combinations)
 
 
+PATIENCE = 20_000
+
+
 def corpus(
     size: int,
     seed: int = 0,
@@ -431,7 +434,7 @@ def corpus(
     ``start``   the symbol of RULES to expand ("PLANS" for a smaller language)
     ``words``   how many words of each class to use, the first of those that fit (None: all)
 
-    Raises ValueError for an unknown split or start, or when that many different pairs can't be found.
+    Raises ValueError for an unknown split or start, or when ``PATIENCE`` draws in a row bring nothing new.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', not {split!r}")
@@ -441,9 +444,9 @@ def corpus(
     dice = random.Random(seed).random
     choose = partial(choices, split=split, most=words)
     pairs: dict[tuple[str, ...], Pair] = {}
-    for _ in range(1000 + 200 * size):
-        if len(pairs) == size:
-            return list(pairs.values())
+    in_vain = 0  # draws since the last new pair
+    while len(pairs) < size and in_vain < PATIENCE:
+        in_vain += 1
         try:
             tree = derive(start, None, choose, dice)
         except DeadEnd:
@@ -452,12 +455,14 @@ def corpus(
             continue
         pair = realise(tree)
         fits = length[0] <= len(pair.source) <= length[1]
-        if fits and (split == "train" or pair.combinations & held_out()):
-            pairs.setdefault(pair.source, pair)
-    low, high = length
-    raise ValueError(
-        f"only {len(pairs)} different {split} pairs of {low} to {high} source tokens were found, not {size}"
-    )
+        kept = split == "train" or pair.combinations & held_out()
+        if fits and kept and pair.source not in pairs:
+            pairs[pair.source], in_vain = pair, 0
+    if len(pairs) < size:
+        low, high = length
+        found = f"only {len(pairs)} different {split} pairs of {low} to {high} source tokens were found"
+        raise ValueError(f"{found}, not {size}; ask for fewer, or for other lengths")
+    return list(pairs.values())
 
 
 def example() -> Pair:
