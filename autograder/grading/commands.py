@@ -59,6 +59,9 @@ def run_grade(args) -> int:
         return grade(args.assignments, args.course or REPOSITORY, args.force)
     except BadInput as error:
         return complain(error)
+    except KeyboardInterrupt:
+        print("autograder: stopped. What is graded is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
 
 
 def complain(error: Exception) -> int:

@@ -26,6 +26,7 @@ import nbformat
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import parse_utc
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from traitlets.config import Config
@@ -198,8 +199,8 @@ def grade_assignment(
         task = progress.add_task(name, total=len(folders))
         for folder in folders:
             student = folder.parent.name
-            progress.update(task, description=f"{name} {student}")
-            fingerprint = source_digest + digest([folder, *sorted(folder.iterdir())] if folder.is_dir() else [folder])
+            progress.update(task, description=escape(f"{name} {student}"))
+            fingerprint = source_digest + fingerprint_of(folder)
             before = journal.outcomes.get(student)
             if not force and before and before.fingerprint == fingerprint and student in answer["graded"]:
                 outcome = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come since
@@ -229,6 +230,9 @@ def grade_one(
     staged = work / "submitted" / student / name
     job = {"course": str(course), "work": str(work), "assignment": name, "student": student}
     outcome = Outcome(student, fingerprint)
+    if set("*?[") & set(student):
+        outcome.reason = "Its folder's name holds one of * ? [, which nbgrader takes for a pattern: rename the folder."
+        return outcome
     try:
         notebook, outcome.notes = read_submission(folder, name, release)
         outcome.notes += stage(notebook, folder, staged)
@@ -280,6 +284,14 @@ def readable_time(text: str) -> bool:
         return False
 
 
+def fingerprint_of(folder: Path) -> str:
+    """What changes when a student hands in something else."""
+    try:
+        return digest([folder, *sorted(folder.iterdir())] if folder.is_dir() else [folder])
+    except OSError as error:  # a folder that can't be listed; `read_submission` will say so
+        return str(error.errno)
+
+
 def digest(paths: Sequence[Path]) -> str:
     """A short fingerprint of files: names, kinds, sizes and, of regular files of a sensible size, the contents."""
     total = hashlib.sha256()
@@ -329,7 +341,7 @@ def table(name: str, outcomes: Sequence[Outcome]) -> Table:
             remarks.append("a written answer is to be read")
         shown = [f"{value:g}" if value is not None else "-" for value in (outcome.score, outcome.max_score)]
         checks = f"{outcome.code_score:g}/{outcome.max_code_score:g}" if outcome.score is not None else "-"
-        result.add_row(outcome.student, *shown, checks, "\n".join(remarks))
+        result.add_row(escape(outcome.student), *shown, checks, escape("\n".join(remarks)))
     return result
 
 

@@ -136,12 +136,10 @@ def release(course: str, work: str, assignment: str) -> dict:
 
 def grade(course: str, work: str, assignment: str, student: str, execute: bool) -> dict:
     """Autograde ``work/submitted/STUDENT/ASSIGNMENT`` into the gradebook and ``course/autograded``."""
-    from glob import escape
-
     import nbformat
 
     nbgrader = api(course, work, execute)
-    done = nbgrader.autograde(assignment, escape(student), force=True)
+    done = nbgrader.autograde(assignment, student, force=True)
     if not done["success"]:
         return {"error": reason(done), "log": done.get("log", "")}
     with nbgrader.gradebook as gradebook:

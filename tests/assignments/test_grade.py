@@ -170,6 +170,7 @@ def graded(tmp_path_factory, gradebook, blank, model):
     hand_in(course, "two", model).rename(folder / "two" / NAME / "a.ipynb")
     shutil.copy(folder / "two" / NAME / "a.ipynb", folder / "two" / NAME / "b.ipynb")
     hand_in(course, "no time", model).with_name("timestamp.txt").write_text("yesterday, I think")
+    hand_in(course, "a]b {c}", model)
     (folder / ".ipynb_checkpoints").mkdir()
     return course, run(course)
 
@@ -231,6 +232,7 @@ def test_what_was_put_right_is_said(graded):
     assert any("ended the Python process" in note for note in found["exits"].notes)
     assert any("time was over" in note for note in found["hangs"].notes)
     assert any("which is no time" in note for note in found["no time"].notes)
+    assert found["a]b {c}"].code_score == 5
 
 
 def test_a_second_run_grades_nothing_again(graded, monkeypatch):
@@ -310,6 +312,16 @@ def test_a_submission_that_takes_the_grading_process_down_does_not_stop_the_batc
     assert found["ada"].reason == "It could not be graded: the grading process ended."
     assert found["ada"].score == 0
     assert found["bob"].code_score == 2
+
+
+def test_a_name_that_nbgrader_cant_take_is_said_and_the_others_are_graded(tmp_path, gradebook, model):
+    course = make_course(tmp_path / "course", gradebook)
+    hand_in(course, "[red]", model)
+    hand_in(course, "zoe", model)
+    status, printed, found = run(course)
+    assert status == 1  # it can't be in the gradebook
+    assert "[red]" in printed and "rename the folder" in printed
+    assert set(found) == {"zoe"}
 
 
 # ---- bad input ------------------------------------------------------------------------------------------------------
