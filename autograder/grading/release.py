@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from autograder.catalogue import exercises
+from autograder.colab import stated
 from autograder.exercise import Exercise
 from autograder.grading.config import REPOSITORY
 from autograder.grading.course import assignments, choose, read_source
@@ -44,12 +45,14 @@ class Defective(Exception):
 def release(names: Sequence[str] = (), root: Path = REPOSITORY, check: bool = False) -> list[str]:
     """Write ``root/exercises`` for the assignments named (or all), and return the names of those that changed.
 
-    With ``check`` nothing is written; whatever would change is a defect. The gradebook of ``root`` is not touched.
+    With ``check`` nothing is written; whatever would change is a defect. The gradebook of ``root`` is not touched. A
+    fork's check makes the links to the repository that ``exercises`` was released for, so that an unedited fork passes.
     Raises BadInput for a request that makes no sense, Defective for assignments that can't be handed out.
     """
     sources, exercises_folder = root / "solutions", root / "exercises"
     chosen = choose(names, sources)
-    with tempfile.TemporaryDirectory(prefix="release_") as folder, Worker() as worker:
+    environment = made_for(exercises_folder, chosen) if check else {}
+    with tempfile.TemporaryDirectory(prefix="release_") as folder, Worker(environment) as worker:
         work = Path(folder)
         defects = []
         for name in chosen:
@@ -71,6 +74,14 @@ def release(names: Sequence[str] = (), root: Path = REPOSITORY, check: bool = Fa
         for name in changed:
             replace(work / "release" / name, exercises_folder / name)
         return changed
+
+
+def made_for(exercises_folder: Path, chosen: Sequence[str]) -> dict[str, str]:
+    """The environment in which links lead to the repository that all these released notebooks name, if it is one."""
+    paths = [exercises_folder / name / f"{name}.ipynb" for name in chosen]
+    texts = {path: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
+    named = {stated(f"exercises/{path.parent.name}/{path.name}", text) for path, text in texts.items()} - {None}
+    return {"GITHUB_REPOSITORY": named.pop().slug} if len(named) == 1 else {}
 
 
 def make(name: str, root: Path, work: Path, worker: Worker) -> None:

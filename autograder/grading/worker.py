@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -23,10 +24,14 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """One worker process, started when it is first asked something and again after it was lost."""
+    """One worker process, started when it is first asked something and again after it was lost.
 
-    def __init__(self) -> None:
+    ``environment`` holds variables that it gets beside those of this process.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self.process: subprocess.Popen | None = None
+        self.environment = environment or {}
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
 
     def __enter__(self) -> "Worker":
@@ -44,6 +49,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.log,
+                env={**os.environ, **self.environment},
                 start_new_session=True,  # Ctrl-C is for us to handle
             )
         try:

@@ -14,6 +14,7 @@ from autograder.grading.config import REPOSITORY
 from autograder.grading.course import BadInput, assignments
 from autograder.grading.notebooks import copy_of, write
 from autograder.grading.release import Defective, defects_of, release
+from autograder.grading.worker import Worker
 
 RNN = "01-rnn"
 KNOWN = {exercise.name: exercise for exercise in exercises().values() if exercise.assignment == RNN}
@@ -157,7 +158,7 @@ def test_unknown_and_damaged_assignments(tmp_path):
 @pytest.fixture
 def trusting(monkeypatch, worker):
     """`release` without its proofs, to see what it writes, and with a worker that is up."""
-    monkeypatch.setattr("autograder.grading.release.Worker", lambda: nullcontext(worker))
+    monkeypatch.setattr("autograder.grading.release.Worker", lambda environment: nullcontext(worker))
     monkeypatch.setattr("autograder.grading.release.defects_of", lambda *_: [])
     monkeypatch.setattr("autograder.grading.release.score_defects", lambda *_: [])
 
@@ -180,3 +181,16 @@ def test_writing_checking_and_writing_again(tmp_path, trusting, blank):
     assert release([], root) == [NAME]
     assert [path.name for path in made.parent.iterdir()] == [made.name]
     assert [path.name for path in made.parent.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_fork_passes_the_check_before_it_has_released_anything(tmp_path, trusting, monkeypatch):
+    root = make_course(tmp_path / "course")
+    made = root / "exercises" / NAME / f"{NAME}.ipynb"
+    release([], root)
+    original = made.read_text()
+    monkeypatch.setattr("autograder.grading.release.Worker", Worker)  # started in the fork's environment
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/her-fork")
+    assert release([], root, check=True) == []
+    made.write_text(original.replace("hand-in", "hands-in"))
+    with pytest.raises(Defective, match="is not what"):
+        release([], root, check=True)
