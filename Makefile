@@ -15,7 +15,7 @@ test: .venv/ready
 
 serve: .venv/ready
 	$(BIN)/jupyter-book config sphinx . > /dev/null
-	$(BIN)/sphinx-autobuild . _build/html -d _build/.doctrees --watch autograder --watch translator --ignore '*/_build/*' --ignore '*/.*' --ignore '*/conf.py' --ignore '*/book/colab/*'
+	PYTHONPATH=book/_ext $(BIN)/sphinx-autobuild . _build/html -d _build/.doctrees --watch autograder --watch translator --ignore '*/_build/*' --ignore '*/.*' --ignore '*/conf.py' --ignore '*/book/colab/*'
 
 exercises: .venv/ready
 	$(BIN)/autograder release
