@@ -85,7 +85,7 @@ class DecoderLayer(nn.Module):
         self.around_cross = AddNorm(d_model, dropout, pre_norm)
         self.around_feed_forward = AddNorm(d_model, dropout, pre_norm)
 
-    def forward(self, Y, past, source):
+    def forward(self, Y, past, source, real):
         """Y: [batch, t, d_model] -> the next Y, of the same shape, and the keys and values of all p + t positions.
 
         past: the keys and values of the p earlier positions, source: those of the encoder's output, each a pair of
