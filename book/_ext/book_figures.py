@@ -134,6 +134,7 @@ class ThemedFigures(SphinxTransform):
             version["classes"] = [
                 *image["classes"],
                 f"figure-{theme}",
+                *(["figure-wide"] if width > WIDE else []),
                 "dark-light",
             ]  # the last: no filter of the theme's
             version["width"], version["height"] = f"{width}px", f"{height}px"
