@@ -170,7 +170,7 @@ class Transformer(nn.Module):
             Y, seen = layer(Y, *keys_values, real)
             present.append(seen)
         logits = self.decoder_norm(Y) @ self.embed_target.weight.T  # [batch, t, V]
-        return logits, (present, source)
+        return logits, (present, source, real)
 
     def forward(self, x, lengths, y):
         """Teacher forcing: x: [batch, m], lengths: [batch], y: [batch, t] (shifted right) -> logits: [batch, t, V]."""
