@@ -234,6 +234,8 @@ class Book:
             return []
         elif directive.name == "bibliography":
             self.references_page = page.name
+        elif directive.name == "picture":
+            name = picture_name(directive)
         elif directive.name == "glossary":
             for entry in re.findall(r"^\S.*$", directive.body, re.MULTILINE):
                 term = entry.split(" : ")[0].strip()
@@ -300,6 +302,11 @@ def figure_of(directive: Directive) -> str:
     if directive.name == "code-cell":
         return " ".join(directive.options.get("mystnb", {}).get("figure", {}).get("caption", "").split())
     return " ".join(directive.body.split()) if directive.name == "figure" else ""
+
+
+def picture_name(directive: Directive) -> str:
+    """The name of an interactive picture, as book_pictures.py gives it."""
+    return directive.options.get("name", f"picture-{directive.argument}")
 
 
 # ---- the conversion ---------------------------------------------------------------------------------------------
@@ -411,6 +418,9 @@ class Converter:
             if d.name == "image":
                 return picture
             return f"{picture}\n\n{self.caption(self.book.figure_number(d.options['name']), figure_of(d), d.line)}"
+        if d.name == "picture":
+            url = self.book.url(self.page.name, make_id(picture_name(d)))
+            return f"**Interactive picture** ([open it in the book]({url})). {self.markdown(d.body, d.line)}"
         if d.name in ("table", "list-table"):
             rows = self._list_table(d) if d.name == "list-table" else self.markdown(d.body, d.line)
             if not d.argument:

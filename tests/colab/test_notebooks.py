@@ -71,6 +71,15 @@ def text(root):
             "```{admonition} A < *b*\n:class: tip dropdown\nText.\n```",
             "<details>\n<summary>A &lt; <em>b</em></summary>\n\nText.\n\n</details>",
         ),
+        (
+            "```{picture} query\n:alt: It shows $q$.\nMove $q$.\n```\n\nSee {ref}`it <picture-query>`.",
+            f"**Interactive picture** ([open it in the book]({BOOK}/01-sample.html#picture-query)). Move $q$.\n\n"
+            f"See [it]({BOOK}/01-sample.html#picture-query).",
+        ),
+        (
+            "```{picture} query\n:name: my-one\nMove.\n```",
+            f"**Interactive picture** ([open it in the book]({BOOK}/01-sample.html#my-one)). Move.",
+        ),
         ("```{dropdown} Answer\nText.\n```", "<details>\n<summary>Answer</summary>\n\nText.\n\n</details>"),
         ("- a\n\n  ```{note}\n  b\n  ```\n- c", "- a\n\n  > **Note**\n  >\n  > b\n- c"),
         ("> ```{math}\n> a\n> ```", "> $$\n> a\n> $$"),
