@@ -68,6 +68,14 @@ def step_with_the_old_state_outside(x, h, W_x, W_h, b):
     return np.tanh(x @ W_x + b) + h @ W_h
 
 
+def step_with_the_bias_outside(x, h, W_x, W_h, b):
+    return np.tanh(x @ W_x + h @ W_h) + b
+
+
+def step_with_sigmoid(x, h, W_x, W_h, b):
+    return rnn.sigmoid(x @ W_x + h @ W_h + b)
+
+
 def step_in_place(x, h, W_x, W_h, b):
     h[:] = np.tanh(x @ W_x + h @ W_h + b)
     return h
@@ -117,6 +125,18 @@ RNN_STEP = Exercise(
             "rnn-recurrence",
         ),
         Mistake(
+            "the bias added outside the tanh",
+            step_with_the_bias_outside,
+            "The bias belongs to the sum that goes through the tanh. Check where your brackets close.",
+            "rnn-recurrence",
+        ),
+        Mistake(
+            "sigmoid instead of tanh",
+            step_with_sigmoid,
+            "None of your states is negative. The function that squeezes the sum runs from -1 to 1, not from 0 to 1.",
+            "rnn-recurrence",
+        ),
+        Mistake(
             "the old state edited in place",
             step_in_place,
             "The numbers are right, but the caller's h was overwritten. Back-propagation needs every old state later. "
@@ -160,7 +180,7 @@ def rnn_cases(rng):
         if "huge" in about:
             x[np.arange(m) >= lengths[:, None]] *= 1e4
         yield Case(
-            f"{about}, {m} steps, {np.dtype(dtype)}",
+            f"{about}, padded to {m}, {np.dtype(dtype)}",
             {
                 "x": x,
                 "lengths": lengths,
@@ -233,6 +253,17 @@ def rnn_one_length_too_far(x, lengths, h0, W_x, W_h, b):
     H = rnn_states(x, h0, W_x, W_h, b)
     longer = np.minimum(lengths + 1, x.shape[1])
     return np.where(rnn_mask(x, longer), H, 0), rnn_last(H, longer)
+
+
+def rnn_one_length_too_short(x, lengths, h0, W_x, W_h, b):
+    H = rnn_states(x, h0, W_x, W_h, b)
+    after = np.concatenate([h0[:, None], H], axis=1)  # after[:, n]: n steps were made
+    return np.where(rnn_mask(x, lengths - 1), H, 0), rnn_last(after, lengths)
+
+
+def rnn_last_first(x, lengths, h0, W_x, W_h, b):
+    H, last = rnn.rnn(x, lengths, h0, W_x, W_h, b)
+    return last, H
 
 
 def rnn_zeroing_x(x, lengths, h0, W_x, W_h, b):
@@ -340,6 +371,19 @@ RNN = Exercise(
             "rnn-padding",
         ),
         Mistake(
+            "the last real step left out",
+            rnn_one_length_too_short,
+            "A sequence of length 1 has one real step, at t = 0, and you make none. Is your comparison "
+            "t < length - 1 where t < length is meant?",
+            "rnn-padding",
+        ),
+        Mistake(
+            "the two results in the wrong order",
+            rnn_last_first,
+            "All states come first, then the last ones: return H, h_last.",
+            "rnn-recurrence",
+        ),
+        Mistake(
             "the input zeroed in place",
             rnn_zeroing_x,
             "The numbers are right, but the caller's x has changed. Use np.where or a copy, not x *= mask. "
@@ -388,7 +432,7 @@ def bptt_cases(rng):
             dH[:, :-1] = 0
         H = rnn_states(x, h0, W_x, W_h, b)
         yield Case(
-            f"{about}: batch {batch}, {m} steps, {d_in} inputs, {d_h} hidden units, {np.dtype(dtype)}",
+            f"{about}: batch {batch}, m = {m}, {d_in} inputs, {d_h} hidden units, {np.dtype(dtype)}",
             {"x": x, "h0": h0, "H": H, "W_x": W_x, "W_h": W_h, "dH": dH},
         )
 
@@ -398,6 +442,7 @@ def bptt_with(  # the reference, with one thing changed at a time
     carry=lambda da, W_h: da @ W_h.T,
     before=lambda h_before, h: h_before,
     add=lambda total, term: total + term,
+    join=lambda dH, back, slope: (dH + back) * slope,
     share=lambda batch: 1,
 ):
     def candidate(x, h0, H, W_x, W_h, dH):
@@ -405,7 +450,7 @@ def bptt_with(  # the reference, with one thing changed at a time
         back = np.zeros_like(h0)
         for t in reversed(range(x.shape[1])):
             h_before = before(H[:, t - 1] if t > 0 else h0, H[:, t])
-            da = (dH[:, t] + back) * slope(H[:, t])
+            da = join(dH[:, t], back, slope(H[:, t]))
             dx[:, t] = da @ W_x.T
             n = share(len(x))
             dW_x, dW_h, db = add(dW_x, x[:, t].T @ da / n), add(dW_h, h_before.T @ da / n), add(db, da.sum(0) / n)
@@ -418,6 +463,12 @@ def bptt_with(  # the reference, with one thing changed at a time
 def bptt_without_first_state(x, h0, H, W_x, W_h, dH):
     dx, dh0, dW_x, dW_h, db = rnn.bptt(x, h0, H, W_x, W_h, dH)
     return dx, np.zeros_like(dh0), dW_x, dW_h, db
+
+
+def bptt_with_da_at_h0(x, h0, H, W_x, W_h, dH):
+    dx, _, dW_x, dW_h, db = rnn.bptt(x, h0, H, W_x, W_h, dH)
+    da, *_ = rnn.bptt(np.zeros_like(H), h0, H, np.eye(len(W_h), dtype=x.dtype), W_h, dH)  # dx = da W_x' with W_x = 1
+    return dx, da[:, 0], dW_x, dW_h, db
 
 
 def bptt_in_place(x, h0, H, W_x, W_h, dH):
@@ -480,6 +531,20 @@ BPTT = Exercise(
             "rnn-bptt",
         ),
         Mistake(
+            "what comes back from step t+1 is not added",
+            bptt_with(join=lambda dH, back, slope: dH * slope),
+            "You compute what each step sends back, but on its way it never meets the step before: h_t is used by the "
+            "loss and by step t+1, and the two gradients add up.",
+            "rnn-bptt",
+        ),
+        Mistake(
+            "the slope of tanh for the loss's part only",
+            bptt_with(join=lambda dH, back, slope: dH * slope + back),
+            "All that arrives at h_t goes through the tanh of step t, the part from step t+1 too. Add first, then "
+            "multiply.",
+            "rnn-bptt",
+        ),
+        Mistake(
             "the slope of tanh forgotten",
             bptt_with(slope=lambda h: np.ones_like(h)),
             "You pass the gradient by h_t straight on to a_t. What is the derivative of tanh(a), written with h = "
@@ -509,6 +574,25 @@ BPTT = Exercise(
             "dW_h from h_t instead of h_{t-1}",
             bptt_with(before=lambda h_before, h: h),
             "Which state was multiplied by W_h at step t? The one that step t started from.",
+            "rnn-bptt",
+        ),
+        Mistake(
+            "H[:, -1] taken for the state before the first step",
+            lambda x, h0, H, W_x, W_h, dH: rnn.bptt(x, H[:, -1], H, W_x, W_h, dH),
+            "dW_h is wrong, the rest is right. At t = 0, H[:, t - 1] is H[:, -1], and in Python that is the last "
+            "column. Which state did the first step start from?",
+            "rnn-bptt",
+        ),
+        Mistake(
+            "the first step's share of dW_h left out",
+            lambda x, h0, H, W_x, W_h, dH: rnn.bptt(x, np.zeros_like(h0), H, W_x, W_h, dH),
+            "dW_h lacks a term. The first step multiplied W_h by a state, too: by h0, which need not be zero.",
+            "rnn-bptt",
+        ),
+        Mistake(
+            "da of the first step returned as dh0",
+            bptt_with_da_at_h0,
+            "You return the gradient at a_1. Between h0 and a_1 stands W_h: one more step back.",
             "rnn-bptt",
         ),
         Mistake(
@@ -802,6 +886,13 @@ GRU_STEP = Exercise(
             "rnn-gates",
         ),
         Mistake(
+            "reset gate on the input's part as well",
+            gru_with(candidate=lambda x_n, r, h_n, b_x, b_h: np.tanh(r * (x_n + b_x + h_n + b_h))),
+            "With r = 0 your candidate is 0 whatever is read. r shuts out the past, not the input: it multiplies what "
+            "comes from h.",
+            "rnn-gates",
+        ),
+        Mistake(
             "reset and update blocks swapped",
             gru_with(order=lambda r, z, n: (z, r, n)),
             "The blocks of columns are reset, update, candidate, in this order. Did you read the first block as z?",
@@ -866,7 +957,7 @@ def bidirectional_cases(rng):
     ]:
         draw, batch = drawer(rng, dtype), len(lengths)
         yield Case(
-            f"{about}, {m} positions, {np.dtype(dtype)}",
+            f"{about}, padded to {m}, {np.dtype(dtype)}",
             {
                 "x": draw(batch, m, d_in),
                 "lengths": np.array(lengths),
@@ -912,6 +1003,16 @@ def bidirectional_one_network(x, lengths, forward, backward):
 def bidirectional_padding_left_in(x, lengths, forward, backward):
     H_b = bidirectional_flip(backward(bidirectional_flip(x, lengths)), lengths)
     return np.concatenate([forward(x), H_b], axis=2)
+
+
+def bidirectional_padding_left_in_forward_half(x, lengths, forward, backward):
+    H_b = bidirectional_flip(backward(bidirectional_flip(x, lengths)), lengths)
+    zeroed = bidirectional_join(x, lengths, H_b, H_b)[:, :, : H_b.shape[2]]
+    return np.concatenate([forward(x), zeroed], axis=2)
+
+
+def bidirectional_padding_first_and_not_turned_back(x, lengths, forward, backward):
+    return bidirectional_join(x, lengths, forward(x), backward(x[:, ::-1]))
 
 
 def bidirectional_backward_first(x, lengths, forward, backward):
@@ -982,6 +1083,20 @@ BIDIRECTIONAL = Exercise(
             bidirectional_padding_left_in,
             "At the real tokens all is right. Positions after a sequence's end must be 0.",
             "rnn-padding",
+        ),
+        Mistake(
+            "the forward half not set to zero at padding",
+            bidirectional_padding_left_in_forward_half,
+            "The backward half is right. The forward network read on through the padding: after a sequence's end both "
+            "halves must be 0.",
+            "rnn-padding",
+        ),
+        Mistake(
+            "the padding read first, and the states not turned back",
+            bidirectional_padding_first_and_not_turned_back,
+            "Two things at once. x[:, ::-1] moves the padding to the front, where the backward network reads it. And "
+            "its states come out in reversed order: which token does the first of them belong to?",
+            "rnn-bidirectional",
         ),
         Mistake(
             "backward half first",

@@ -132,15 +132,16 @@ def loss_cases(rng):
         "the worked example",
         {"logits": np.array([[[0.0, 0.0], [5.0, 1.0]]]), "y": np.array([[1, 0]]), "pad": 0},
     )
-    for about, lengths, vocabulary, pad, dtype, scale in [
-        ("no padding in the batch", [4, 4], 5, 0, np.float64, 1),
-        ("batch 3, unequal lengths", [5, 1, 3], 7, 0, np.float32, 1),
-        ("batch 4, one long sentence and short ones", [8, 2, 1, 1], 4, 0, np.float64, 1),
-        ("pad is 3", [2, 6, 3], 6, 3, np.float64, 1),
-        ("logits in the hundreds: e to that power overflows", [3, 5], 5, 0, np.float32, 300),
+    for about, lengths, vocabulary, pad, dtype, mean, scale in [
+        ("no padding in the batch", [4, 4], 5, 0, np.float64, 0, 1),
+        ("batch 3, unequal lengths", [5, 1, 3], 7, 0, np.float32, 0, 1),
+        ("batch 4, one long sentence and short ones", [8, 2, 1, 1], 4, 0, np.float64, 0, 1),
+        ("pad is 3", [2, 6, 3], 6, 3, np.float64, 0, 1),
+        ("logits in the hundreds, far apart", [3, 5], 5, 0, np.float32, 0, 300),
+        ("logits in the hundreds, close together", [4, 2], 5, 0, np.float32, 200, 1),
     ]:
         y = sentences(rng, lengths, vocabulary, pad, 2)
-        logits = (scale * rng.normal(size=(*y.shape, vocabulary))).astype(dtype)
+        logits = (mean + scale * rng.normal(size=(*y.shape, vocabulary))).astype(dtype)
         yield Case(f"{about}, {np.dtype(dtype)}", {"logits": logits, "y": y, "pad": pad})
 
 
@@ -180,6 +181,22 @@ def loss_of_probabilities(logits, y, pad):
 def loss_with_overflow(logits, y, pad):
     p = logits.exp() / logits.exp().sum(-1, keepdim=True)
     return -p.gather(-1, y[:, :, None])[:, :, 0][y != pad].log().mean()
+
+
+def loss_with_log_of_zero(logits, y, pad):
+    return -logits.softmax(-1).log().gather(-1, y[:, :, None])[:, :, 0][y != pad].mean()
+
+
+def loss_with_softmax_over_time(logits, y, pad):
+    return -logits.log_softmax(1).gather(-1, y[:, :, None])[:, :, 0][y != pad].mean()
+
+
+def loss_of_raw_logits(logits, y, pad):
+    return -logits.gather(-1, y[:, :, None])[:, :, 0][y != pad].mean()
+
+
+def loss_with_pad_0(logits, y, pad):
+    return -_log_p(logits, y)[y != 0].mean()
 
 
 def loss_of_library(logits, y, pad):
@@ -261,6 +278,31 @@ MASKED_CROSS_ENTROPY = Exercise(
             "subtracts the largest logit first.",
             "s2s-loss",
         ),
+        Mistake(
+            "the logarithm of a probability that was rounded to 0",
+            loss_with_log_of_zero,
+            "Right for small logits. With large ones softmax makes a probability too small for the computer, it becomes"
+            " 0, and log 0 is infinite. log_softmax never makes the small number.",
+            "s2s-loss",
+        ),
+        Mistake(
+            "softmax over time instead of words",
+            loss_with_softmax_over_time,
+            "Your probabilities sum to 1 along t. At each position they must sum to 1 over the words, the last axis.",
+            "s2s-loss",
+        ),
+        Mistake(
+            "log-softmax forgotten",
+            loss_of_raw_logits,
+            "Adding 1 to all logits of a position changes your loss, though no probability has changed.",
+            "s2s-loss",
+        ),
+        Mistake(
+            "<pad> taken to be 0",
+            loss_with_pad_0,
+            "Right as long as pad is 0. The id of <pad> is an argument, and 0 can be a word.",
+            "s2s-loss",
+        ),
     ],
     alternatives=[loss_of_library, loss_by_loops],
     framework="torch",
@@ -337,6 +379,22 @@ def states_with_detached_code(c, y_embedded, W_y, W_c, W_s, b):
     return seq2seq.decode_states(c.detach(), y_embedded, W_y, W_c, W_s, b)
 
 
+def states_with_matrices_exchanged(c, y_embedded, W_y, W_c, W_s, b):
+    return seq2seq.decode_states(c, y_embedded, W_y, W_s, W_c, b)
+
+
+def states_one_step_late(c, y_embedded, W_y, W_c, W_s, b):
+    s, S = c, []
+    for e in y_embedded.unbind(1):
+        S.append(s)
+        s = torch.tanh(e @ W_y + c @ W_c + s @ W_s + b)
+    return torch.stack(S, dim=1)
+
+
+def states_without_bias(c, y_embedded, W_y, W_c, W_s, b):
+    return seq2seq.decode_states(c, y_embedded, W_y, W_c, W_s, torch.zeros_like(b))
+
+
 def states_by_library(c, y_embedded, W_y, W_c, W_s, b):
     net = torch.nn.RNN(len(W_y) + len(W_c), len(W_s), batch_first=True)
     x = torch.cat([y_embedded, c[:, None, :].expand(-1, y_embedded.shape[1], -1)], -1)
@@ -405,6 +463,25 @@ DECODE_STATES = Exercise(
             "tanh forgotten",
             states_without_tanh,
             "Your states leave the interval from -1 to 1. The sum goes through a tanh at every step.",
+            "s2s-idea",
+        ),
+        Mistake(
+            "W_c and W_s exchanged",
+            states_with_matrices_exchanged,
+            "Your first state is right, but only because s_0 = c. Which of the two matrices belongs to what changes "
+            "from step to step?",
+            "s2s-idea",
+        ),
+        Mistake(
+            "each state stored one step late",
+            states_one_step_late,
+            "Your first column is c itself, which is s_0. The results are s_1 to s_t: update first, then store.",
+            "s2s-idea",
+        ),
+        Mistake(
+            "bias forgotten",
+            states_without_bias,
+            "Your result does not depend on b.",
             "s2s-idea",
         ),
         Mistake(
@@ -536,6 +613,10 @@ def greedy_never_stops(step, state, batch, max_length, bos, eos, pad):
     return greedy_from(step, state, batch, max_length, bos, eos, pad, stop=lambda ended: False)
 
 
+def greedy_fills_with_eos(step, state, batch, max_length, bos, eos, pad):
+    return greedy_from(step, state, batch, max_length, bos, eos, eos)
+
+
 def greedy_row_by_row(step, state, batch, max_length, bos, eos, pad):
     y, steps = torch.full((batch,), bos), []
     for _ in range(max_length):
@@ -603,6 +684,12 @@ GREEDY_DECODE = Exercise(
             "s2s-greedy",
         ),
         Mistake(
+            "filled up with <eos> instead of <pad>",
+            greedy_fills_with_eos,
+            "A row has one <eos>, where the sentence ends. Behind it stands pad.",
+            "s2s-greedy",
+        ),
+        Mistake(
             "always writes max_length columns",
             greedy_never_stops,
             "Your result has columns that hold nothing but pad. Stop once every sentence has ended.",
@@ -642,6 +729,28 @@ def beam_cases(rng):
     same[0, 6, 2] = -0.1
     wider = {**worked, "table": same, "follow": np.zeros((1, 7), dtype=np.int64)}
     yield Case("two hypotheses with the same beginning", {**wider, "width": 2, "bos": 1, "eos": 2})
+    # <eos> at once (-1.5), or 3; then 4 and 5 are nearly level, and it is 5, the second, that ends well.
+    full = np.full((1, 6, 6), -9.0)
+    full[0, 1, [3, 2]] = -0.2, -1.5
+    full[0, 3, [4, 5]] = -0.5, -0.6
+    full[0, [4, 5], 2] = -2.0, -0.1
+    again = {**worked, "table": full, "width": 2, "bos": 1, "eos": 2}
+    yield Case("one sentence has ended, and the beam is full again", again)
+    yield Case("the limit comes while the likelier ones are unfinished", {**again, "max_length": 2})
+    # Two short sentences end (-1.5, -1.9) before a likelier one does (-0.8).
+    late = np.full((1, 6, 6), -9.0)
+    late[0, 1, [3, 2]] = -0.2, -1.5
+    late[0, 3, [4, 2]] = -0.5, -1.7
+    late[0, 4, 2] = -0.1
+    yield Case("as many sentences have ended as the beam is wide", {**again, "table": late})
+    # After two rounds both places go to the heirs of 4, which end badly; [3, 5] is third and would have ended well.
+    crowded = np.full((1, 8, 8), -9.0)
+    crowded[0, 1, [3, 4]] = -0.6, -0.8
+    crowded[0, 3, 5] = -1.0
+    crowded[0, 4, [6, 7]] = -0.7, -0.75
+    crowded[0, [5, 6, 7], 2] = -0.1, -1.5, -1.4
+    wider = {**again, "table": crowded, "follow": np.zeros((1, 8), dtype=np.int64)}
+    yield Case("the best sentence is crowded out of the beam", wider)
     for about, width, vocabulary, most, urge, (bos, eos), dtype in [
         ("width 3", 3, 6, 8, 0.5, (1, 2), np.float64),
         ("width 4, <eos> is rare", 4, 7, 9, -1.0, (1, 2), np.float32),
@@ -722,6 +831,84 @@ def beam_with_mean(step, state, width, max_length, bos, eos):
     return beam_from(step, state, width, max_length, bos, eos, pick=pick)
 
 
+def beam_that_drops_nothing(step, state, width, max_length, bos, eos):
+    def prune(groups):
+        heirs = chain(*(sorted(group, key=lambda h: -h[1])[:width] for group in groups))
+        return sorted(heirs, key=lambda h: -h[1])[: 20 * width]  # the rest has no chance, and would take long
+
+    return beam_from(step, state, width, max_length, bos, eos, prune)
+
+
+def beam_that_shrinks(step, state, width, max_length, bos, eos):
+    left = [width]
+
+    def prune(groups):
+        kept = sorted(chain(*groups), key=lambda h: -h[1])[: left[0]]
+        left[0] -= sum(h[2] == eos for h in kept)
+        return kept
+
+    return beam_from(step, state, width, max_length, bos, eos, prune)
+
+
+def beam_stops_when_width_have_ended(step, state, width, max_length, bos, eos):
+    ended = []
+
+    def prune(groups):
+        kept = sorted(chain(*groups), key=lambda h: -h[1])[:width]
+        ended.extend(h for h in kept if h[2] == eos)
+        return ended if len(ended) >= width else kept
+
+    return beam_from(step, state, width, max_length, bos, eos, prune)
+
+
+def beam_of_all_at_the_end(step, state, width, max_length, bos, eos):
+    best = []
+
+    def prune(groups):
+        kept = sorted(chain(*groups), key=lambda h: -h[1])[:width]
+        best[:] = [h for h in best if h[2] == eos] + kept  # what has ended, and what is alive
+        return kept
+
+    beam_from(step, state, width, max_length, bos, eos, prune)
+    return max(best, key=lambda h: h[1])[:2]
+
+
+def beam_with_old_states(step, state, width, max_length, bos, eos):
+    beam, finished = [([], 0.0, bos, state)], []
+    for _ in range(max_length):
+        groups = [
+            ([*words, word], log_p + more, word, before)
+            for words, log_p, last, before in beam
+            for word, more in enumerate(step(last, before)[0].tolist())
+        ]
+        kept = sorted(groups, key=lambda h: -h[1])[:width]
+        finished += [h for h in kept if h[2] == eos]
+        beam = [h for h in kept if h[2] != eos]
+        if not beam:
+            break
+    return max(finished or beam, key=lambda h: h[1])[:2]
+
+
+def beam_keeps_bos(step, state, width, max_length, bos, eos):
+    words, log_p = seq2seq.beam_search(step, state, width, max_length, bos, eos)
+    return [bos, *words], log_p
+
+
+def beam_drops_eos(step, state, width, max_length, bos, eos):
+    words, log_p = seq2seq.beam_search(step, state, width, max_length, bos, eos)
+    return [word for word in words if word != eos], log_p
+
+
+def beam_refilled(step, state, width, max_length, bos, eos):
+    """The places of ended hypotheses go to the next best. Those can't beat what ended, so the answer is the same."""
+
+    def prune(groups):
+        best = sorted(chain(*groups), key=lambda h: -h[1])
+        return [h for h in best[:width] if h[2] == eos] + [h for h in best if h[2] != eos][:width]
+
+    return beam_from(step, state, width, max_length, bos, eos, prune)
+
+
 def beam_in_arrays(step, state, width, max_length, bos, eos):
     beam, best = {(): (0.0, state)}, None
     for _ in range(max_length):
@@ -799,6 +986,52 @@ BEAM_SEARCH = Exercise(
             "s2s-beam",
         ),
         Mistake(
+            "more than width hypotheses kept",
+            beam_that_drops_nothing,
+            "Your sentence is likelier than one that a beam this narrow can find. After each round only width "
+            "hypotheses are left, counted over all beginnings together.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "the beam shrinks with each finished hypothesis",
+            beam_that_shrinks,
+            "Once a sentence has ended, you keep fewer in all later rounds. Every round keeps the best width of its "
+            "extensions, whatever has ended before.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "stops when width hypotheses have ended",
+            beam_stops_when_width_have_ended,
+            "You stop while a hypothesis is alive that is likelier than all that have ended. Go on until none is left.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "an unfinished hypothesis chosen",
+            beam_of_all_at_the_end,
+            "Your answer has no <eos>, though another hypothesis has ended. An unfinished one counts only if there is "
+            "no finished one.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "the state from before the word was read",
+            beam_with_old_states,
+            "Your hypotheses hand on the state that step was given. The next step needs the one that it returned.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "<bos> in the result",
+            beam_keeps_bos,
+            "Your words begin with <bos>. The model reads it and never writes it.",
+            "s2s-beam",
+        ),
+        Mistake(
+            "<eos> left out of the result",
+            beam_drops_eos,
+            "Your words lack their <eos>. It is a word like any other: the model chose to write it, and its "
+            "log-probability is in your sum.",
+            "s2s-beam",
+        ),
+        Mistake(
             "chosen by the mean log-probability",
             beam_with_mean,
             "You divided by the length to choose among finished sentences. That is length normalisation, and a good "
@@ -806,7 +1039,7 @@ BEAM_SEARCH = Exercise(
             "s2s-beam-length",
         ),
     ],
-    alternatives=[beam_in_arrays],
+    alternatives=[beam_in_arrays, beam_refilled],
     framework="torch",
     tolerance=Tolerance(reason="sums of a few log-probabilities; the words must agree exactly"),
 )
@@ -853,6 +1086,15 @@ def scheduled_not_shifted(y, predicted, keep, bos):
     return torch.where(keep, y, predicted)
 
 
+def scheduled_predictions_in_their_place(y, predicted, keep, bos):
+    return torch.where(keep, seq2seq.shift_right(y, bos), predicted)
+
+
+def scheduled_bos_written_over(y, predicted, keep, bos):
+    mixed = torch.where(keep, y, predicted)
+    return torch.cat([torch.full_like(y[:, :1], bos), mixed[:, 1:]], dim=1)
+
+
 def scheduled_whole_rows(y, predicted, keep, bos):
     return seq2seq.shift_right(torch.where(keep[:, :1], y, predicted), bos)
 
@@ -897,6 +1139,20 @@ SCHEDULED_INPUTS = Exercise(
             "not shifted at all",
             scheduled_not_shifted,
             "Your first position reads the first word of the sentence. The decoder's first input is always bos.",
+            "s2s-teacher-forcing",
+        ),
+        Mistake(
+            "the model's words not shifted, not even behind <bos>",
+            scheduled_predictions_in_their_place,
+            "Where keep is False you read predicted[:, j], the guess for the very word that is to be written now. At "
+            "the first position it even takes the place of bos. Mix y and predicted first, then shift the mixture.",
+            "s2s-exposure",
+        ),
+        Mistake(
+            "<bos> written over the first word",
+            scheduled_bos_written_over,
+            "The other words stayed where they were, so the decoder reads word j where it has to write it. Everything "
+            "has to move by one.",
             "s2s-teacher-forcing",
         ),
         Mistake(
@@ -976,6 +1232,15 @@ def scores_of_the_batch(logits, y, alpha, pad):
     return _log_p(logits, y).masked_fill(~real, 0).sum() / real.sum() ** alpha
 
 
+def scores_without_sign(logits, y, alpha, pad):
+    return -seq2seq.sentence_scores(logits, y, alpha, pad)
+
+
+def scores_with_pad_0(logits, y, alpha, pad):
+    real = y != 0
+    return _log_p(logits, y).masked_fill(~real, 0).sum(1) / real.sum(1) ** alpha
+
+
 def scores_by_library(logits, y, alpha, pad):
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), y, ignore_index=pad, reduction="none")
     return -losses.sum(1) / (y != pad).sum(1) ** alpha
@@ -1037,6 +1302,19 @@ SENTENCE_SCORES = Exercise(
             scores_of_raw_logits,
             "Adding 1 to all logits of a position changes your score, though no probability has changed.",
             "s2s-loss",
+        ),
+        Mistake(
+            "the sign turned",
+            scores_without_sign,
+            "A log-probability is at most 0, and so is the score: the likeliest sentence has the largest. It is no "
+            "loss.",
+            "s2s-beam-length",
+        ),
+        Mistake(
+            "<pad> taken to be 0",
+            scores_with_pad_0,
+            "Right as long as pad is 0. The id of <pad> is an argument, and 0 can be a word.",
+            "s2s-beam-length",
         ),
         Mistake(
             "one score for the whole batch",
