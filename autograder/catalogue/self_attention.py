@@ -203,6 +203,11 @@ def _mask_or(tokens, pad, causal):
     return _keys(tokens, pad) | _square(tokens).tril() if causal else _keys(tokens, pad)
 
 
+def _mask_one_row(tokens, pad, causal):
+    real = (tokens != pad)[:, None, :]  # [batch, 1, n]
+    return real & _square(tokens).tril() if causal else real
+
+
 def _mask_indices(tokens, pad, causal):
     i = torch.arange(tokens.shape[1])
     allowed = i[None, :] <= i[:, None] if causal else i[None, :] >= 0 * i[:, None]
@@ -277,36 +282,36 @@ def _pool_where(C, mask):
 # ---- dependence --------------------------------------------------------------------------------------------------
 
 
-def ask_about_layer(candidate, kind, X, W_Q, W_K, W_V, mask):
-    """The candidate is asked about a layer [n, d] -> [n, d_out] that is made here, by its kind."""
+def ask_about_layer(candidate, layer, X, W_Q, W_K, W_V, mask):
+    """The candidate is asked about a layer [n, d] -> [n, d_out] that is made here, from what ``layer`` says of it."""
 
     def attend(X, mask):
         A = (X @ W_Q) @ (X @ W_K).T
         return A.masked_fill(~mask, -torch.inf).softmax(-1) @ (X @ W_V)
 
-    def layer(X):
-        if kind == "attention":
+    def made(X):
+        if layer == "attention":
             return attend(X, mask)
-        if kind == "mask after the softmax":
+        if layer == "mask after the softmax":
             return ((X @ W_Q) @ (X @ W_K).T).softmax(-1).masked_fill(~mask, 0) @ (X @ W_V)
-        if kind == "running sum":
+        if layer == "running sum":
             return (X @ W_V).cumsum(0)
-        if kind == "centred":  # what is the same in all entries of a token is not seen
+        if layer == "centred":  # what is the same in all entries of a token is not seen
             return attend(X - X.mean(-1, keepdim=True), mask)
-        if kind == "shares":  # the outputs of a token always sum to 1
+        if layer == "shares":  # the outputs of a token always sum to 1
             return attend(X, mask).softmax(-1)
-        if kind == "last entry":  # attention in which only the last entry of a token counts
+        if layer == "last entry":  # attention in which only the last entry of a token counts
             return attend(torch.cat([torch.zeros_like(X[:, :-1]), X[:, -1:]], -1), mask)
-        raise ValueError(kind)
+        raise ValueError(layer)
 
-    return {"result": candidate(layer, X)}
+    return {"result": candidate(made, X)}
 
 
 def dependence_cases(rng):
     yield Case(
         "the worked example: a running sum",
         {
-            "kind": "running sum",
+            "layer": "running sum",
             "X": np.array([[1.0], [2.0]]),
             "W_Q": np.array([[1.0]]),
             "W_K": np.array([[1.0]]),
@@ -319,7 +324,7 @@ def dependence_cases(rng):
         draw = normal(rng, dtype)
         X = draw(n, d) if X is None else X
         W_Q, W_K, W_V = (draw(d, width) / np.sqrt(d).astype(dtype) for width in (3, 3, 4))
-        return {"kind": kind, "X": X, "W_Q": W_Q, "W_K": W_K, "W_V": W_V, "mask": mask}
+        return {"layer": kind, "X": X, "W_Q": W_Q, "W_K": W_K, "W_V": W_V, "mask": mask}
 
     yield Case("self-attention without a mask, 3 tokens", layer("attention", 3, 2, np.ones((3, 3), dtype=bool)))
     yield Case("causal self-attention, 5 tokens, float32", layer("attention", 5, 3, causal(5), np.float32))
@@ -596,9 +601,16 @@ EXERCISES = [
             ),
             Mistake(
                 "softmax over the queries",
-                _layer(lambda scores, mask: scores.masked_fill(~mask, -torch.inf).softmax(1).nan_to_num(0)),
-                "Your columns sum to 1. Each query shares out one unit of weight over the tokens that it may look at: "
-                "which axis is that?",
+                _layer(lambda scores, mask: scores.masked_fill(~mask, -torch.inf).softmax(1)),
+                "Your columns sum to 1, and a column that nobody may look at is NaN. Each query shares out one unit of "
+                "weight over the tokens that it may look at: which axis is that?",
+                "self-hand",
+            ),
+            Mistake(
+                "softmax over the queries, with a large negative number for -∞",
+                _layer(lambda scores, mask: scores.masked_fill(~mask, -1e9).softmax(1)),
+                "Your columns sum to 1, and columns of padding still get weight. Each query shares out one unit of it "
+                "over the tokens that it may look at: which axis is that?",
                 "self-hand",
             ),
             Mistake(
@@ -726,6 +738,13 @@ EXERCISES = [
                 _mask_always_causal,
                 "With causal=False every token may look at all real tokens, those after it included.",
                 "self-padding",
+            ),
+            Mistake(
+                "one row for all queries",
+                _mask_one_row,
+                "With causal=False all rows are equal, and you return one of them, [batch, 1, n]. It would broadcast, "
+                "but [batch, n, n] is asked for.",
+                "self-combine",
             ),
             Mistake(
                 "rows of padding blocked in place of columns",
