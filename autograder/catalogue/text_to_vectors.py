@@ -216,6 +216,10 @@ def pairs_by_distance(sentences, window):
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
+def pairs_flat_if_none(sentences, window):
+    return np.array(t2v.skip_gram_pairs(sentences, window).tolist())
+
+
 def pairs_by_slices(sentences, window):
     pairs = []
     for s in sentences:
@@ -279,6 +283,13 @@ SKIP_GRAM_PAIRS = Exercise(
             pairs_from(inside, lambda i, j, sentence: sentence[i] == sentence[j]),
             "A word may stand in the window of the same word, two places on. Leave out the same place, not the same "
             "word.",
+            "t2v-skip-gram",
+        ),
+        Mistake(
+            "no pairs, and no second axis",
+            pairs_flat_if_none,
+            "np.array of an empty list has the shape (0,) and floats in it. Where there is no pair, an int array "
+            "with no rows and two columns is asked for.",
             "t2v-skip-gram",
         ),
         Mistake(
@@ -713,7 +724,7 @@ def neighbours_cases(rng):
     W[3] = 0
     yield Case("a row of zeros, as for padding", {"W": W, "ids": np.array([0, 6]), "k": 7})
     W = normal(rng, np.float64)(7, 3)
-    W[4] = 2.5 * W[1]
+    W[4] = 2 * W[1]
     yield Case("two rows in exactly the same direction", {"W": W, "ids": np.array([1, 4]), "k": 3})
 
 
@@ -741,6 +752,18 @@ def neighbours_itself(W, ids, k):
     ranked = cosines.astype(np.float64)
     ranked[np.arange(len(ids)), ids] = np.inf
     return _ranked(ranked, ids, k, cosines, itself=True)
+
+
+def neighbours_first_dropped(W, ids, k):
+    cosines = _unit(W)[ids] @ _unit(W).T
+    order = np.argsort(-cosines.round(5), axis=1, kind="stable")[:, 1 : k + 1]
+    return order, np.take_along_axis(cosines, order, axis=1)
+
+
+def neighbours_last_dropped(W, ids, k):
+    cosines = _unit(W)[ids] @ _unit(W).T
+    order = np.argsort(cosines.round(5), axis=1, kind="stable")[:, ::-1][:, 1 : k + 1]
+    return order, np.take_along_axis(cosines, order, axis=1)
 
 
 def neighbours_farthest(W, ids, k):
@@ -815,6 +838,20 @@ NEAREST_NEIGHBOURS = Exercise(
             neighbours_itself,
             "The first neighbour that you find is the word itself, with cosine 1. It has to be left out, by its place "
             "and not by its cosine: another word may have cosine 1 too.",
+            "t2v-neighbours",
+        ),
+        Mistake(
+            "the first of the list left out, whoever it is",
+            neighbours_first_dropped,
+            "You sort, and take the first one for the word itself. If another word has the same direction, it may be "
+            "that one. Leave the word out by its place.",
+            "t2v-neighbours",
+        ),
+        Mistake(
+            "the last of the list left out, whoever it is",
+            neighbours_last_dropped,
+            "You sort upwards, turn round, and take the first one for the word itself. If another word has the same "
+            "direction, it may be that one. Leave the word out by its place.",
             "t2v-neighbours",
         ),
         Mistake(
