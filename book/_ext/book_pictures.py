@@ -70,7 +70,7 @@ class PictureDirective(SphinxDirective):
         address = f"{colab.repository().book_url}/{self.env.docname}.html#{node['ids'][0]}"
         still = f"This is an interactive picture. It moves [in the book on the web]({address}), with JavaScript."
         if "figure" in self.options:
-            still += f" {{numref}}`{self.options['figure']}` shows it standing still."
+            still += f" {{numref}}`{self.options['figure']}` shows the same, standing still."
         node += self.parse(still.splitlines(), ["picture-still"])
         caption = picture_caption()
         caption += self.parse(self.content, [])

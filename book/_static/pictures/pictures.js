@@ -72,17 +72,19 @@ window.Pictures = (() => {
   let ids = 0;
 
   // slider({ label, min, max, step, value, show }, changed): `show` turns the value into words.
-  const slider = ({ label, show = String, value, ...range }, changed) => {
+  const slider = ({ label, show = String, value = 0, ...range }, changed) => {
     const shown = element("span", { class: "picture-value" });
-    const input = element("input", { type: "range", ...range, input: () => (update(), changed(Number(input.value))) });
-    const update = () => {
-      shown.textContent = show(Number(input.value));
+    const input = element("input", { type: "range", ...range, input: () => (tell(Number(input.value)), changed(Number(input.value))) });
+    const tell = (v) => {
+      shown.textContent = show(v);
       input.setAttribute("aria-valuetext", shown.textContent);
     };
-    input.value = value;
-    update();
-    const node = element("label", { class: "picture-slider" }, element("span", {}, label), input, shown);
-    return { node, set: (to) => ((input.value = to), update()) };
+    const update = (to) => {
+      input.value = to; // the slider stands on one of its steps; the words give the number itself
+      tell(to);
+    };
+    update(value);
+    return { node: element("label", { class: "picture-slider" }, element("span", {}, label), input, shown), set: update };
   };
 
   const toggle = (label, value, changed) => {
