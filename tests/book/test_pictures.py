@@ -134,9 +134,15 @@ def normals(seed):
 
 # ---- query ----------------------------------------------------------------------------------------------------------
 
-K = example.X @ np.diag([1.0, 2.0])  # chapter 4's example by hand
-V = example.X  # the first two columns of its X W_V
-QUERIES = {"<bos>": [2, -1], "to": [1, 1], "a": [-2, 1]}
+K = np.array([[1.6, 0.8], [-0.4, 1.8], [-1.8, 0], [0.6, -1.6]])
+V = np.array([[-1.8, -1.4], [-1.2, 1.6], [1.4, 1.8], [1.8, -1.2]])
+START = np.array([-1, 0.8])
+
+
+def mixture(figure):
+    """Where the drawing has c, in the numbers of its plane."""
+    x, y = figure.locator("circle.context").evaluate("dot => [dot.cx.baseVal.value, dot.cy.baseVal.value]")
+    return np.array([x / 62.5 - 2.56, 2.4 - y / 62.5])
 
 
 def assert_shows(figure, q):
@@ -149,16 +155,16 @@ def assert_shows(figure, q):
     assert np.allclose(widths, 100 * alpha, atol=1e-3)
     c = re.search(r"\((.*), (.*)\)", figure.locator(".picture-result").inner_text().replace("−", "-"))
     assert np.allclose([float(c[1]), float(c[2])], alpha @ V, atol=0.0051)
-    drawn = figure.locator("circle.context").evaluate("dot => [dot.cx.baseVal.value, dot.cy.baseVal.value]")
-    assert np.allclose([drawn[0] / 100 - 1.6, 2.1 - drawn[1] / 100], alpha @ V, atol=1e-3)
+    assert np.allclose(mixture(figure), alpha @ V, atol=1e-3)
 
 
-def test_the_query_of_each_word_gives_the_numbers_of_the_chapter(opened):
+def test_a_query_can_be_pointed_at_each_key(opened):
     figure = picture(opened(), "query")
-    assert_shows(figure, QUERIES["to"])
-    for word, q in QUERIES.items():
+    assert_shows(figure, START)
+    for word, k in zip(WORDS, K, strict=False):
         figure.get_by_label(word, exact=True).check()
-        assert_shows(figure, np.array(q))
+        assert_shows(figure, k)
+        assert (K @ k).argmax() == WORDS.index(word)  # pointing chooses
 
 
 def test_the_arrow_keys_move_the_query(opened):
@@ -167,8 +173,8 @@ def test_the_arrow_keys_move_the_query(opened):
     figure.locator(".picture-handle").focus()
     for key in ["ArrowRight", "ArrowUp", "ArrowUp", "Shift+ArrowLeft"]:
         page.keyboard.press(key)
-    assert_shows(figure, np.array([0.6, 1.2]))
-    assert figure.locator("input:checked").count() == 0  # it is no word's query any more
+    assert_shows(figure, START + np.array([-0.4, 0.2]))
+    assert figure.locator("input:checked").count() == 0  # it points at no key
     top = page.evaluate("scrollY")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("scrollY") == top  # the page stays where it is
@@ -180,7 +186,7 @@ def test_the_sliders_turn_and_lengthen_the_query(opened):
     length, direction = figure.get_by_label("length of q"), figure.get_by_label("direction of q")
     direction.focus()
     page.keyboard.press("End")
-    assert_shows(figure, np.array([-math.sqrt(2), 0]))
+    assert_shows(figure, np.array([-np.linalg.norm(START), 0]))
     length.focus()
     page.keyboard.press("Home")
     assert_shows(figure, np.zeros(2))  # the plain average
@@ -199,7 +205,7 @@ def test_mouse_and_finger_drag_the_query(opened):
         box, size = knob.bounding_box(), figure.locator("svg").first.bounding_box()
         x, y, unit = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, size["width"] / 6.4
         top = page.evaluate("scrollY")
-        places = [(x - unit * k, y + 1.5 * unit * k) for k in (0, 0.5, 1)]  # from (1, 1) to (0, -0.5)
+        places = [(x + unit * k, y + 1.3 * unit * k) for k in (0, 0.5, 1)]  # from (-1, 0.8) to (0, -0.5)
         if touch:
             session = page.context.new_cdp_session(page)
             for kind, place in zip(["touchStart", "touchMove", "touchMove"], places, strict=True):
@@ -220,13 +226,10 @@ def test_mouse_and_finger_drag_the_query(opened):
 
 def test_the_mixture_stays_inside_the_hull_of_the_values(opened):
     figure = picture(opened(), "query")
-    hull = Path(np.array([[1, 0], [1, 1], [-1, 1]]))
+    hull = Path(V)
     for degrees in range(-180, 180, 30):
         figure.get_by_label("direction of q").fill(str(degrees))
-        x, y = figure.locator("circle.context").evaluate("dot => [dot.cx.baseVal.value, dot.cy.baseVal.value]")
-        assert hull.contains_point([x / 100 - 1.6, 2.1 - y / 100], radius=1e-6) or hull.contains_point(
-            [x / 100 - 1.6, 2.1 - y / 100], radius=-1e-6
-        )
+        assert hull.contains_point(mixture(figure))
 
 
 # ---- mask -----------------------------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ window.Pictures = (() => {
         tabindex: 0,
         role: "application",
         "aria-label": label,
+        touchstart: (event) => event.preventDefault(), // or the page scrolls: touch-action is not enough inside an SVG
         pointerdown: (event) => {
           node.setPointerCapture(event.pointerId);
           node.focus({ preventScroll: true });

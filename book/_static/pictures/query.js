@@ -1,21 +1,18 @@
-// α and c as the query moves, on chapter 4's example by hand: four keys in a plane, their values in another.
-// α = softmax(q Kᵀ), c = α V. Of the values, three numbers wide in the chapter, only the first two can be drawn.
+// α and c as the query moves: four keys in a plane, their values in another. α = softmax(q Kᵀ), c = α V.
 "use strict";
 
 Pictures.add("query", ({ stage, say }) => {
   const { choice, dot, element, handle, line, matmul, number, path, plane, set, slider, softmax, sum, svg, text } = Pictures;
   const WORDS = [["我", "I"], ["想", "want"], ["吃", "eat"], ["汉堡", "hamburger"]];
-  const K = [[1, 0], [0, 2], [1, 2], [-1, 2]]; // [4, 2]
-  const V = [[1, 0], [0, 1], [1, 1], [-1, 1]]; // [4, 2]
-  const HULL = [V[0], V[2], V[3]]; // the value of 想 lies on its edge
-  const QUERIES = { "<bos>": [2, -1], to: [1, 1], a: [-2, 1] };
+  const K = [[1.6, 0.8], [-0.4, 1.8], [-1.8, 0], [0.6, -1.6]]; // [4, 2]
+  const V = [[-1.8, -1.4], [-1.2, 1.6], [1.4, 1.8], [1.8, -1.2]]; // [4, 2], in the order of their hull
   const LONGEST = 3;
-  let q = QUERIES.to;
+  let q = [-1, 0.8]; // between two keys
   let angle = 0; // of q, in radians; kept while q is 0 and has no direction
 
   // ---- two planes
   const keys = plane({ width: 320, height: 300, frame: [-3.2, 3.2, -3, 3], label: "The keys and the query", parts: true });
-  const values = plane({ width: 320, height: 300, frame: [-1.6, 1.6, -0.9, 2.1], label: "The values and their mixture c" });
+  const values = plane({ width: 320, height: 300, frame: [-2.56, 2.56, -2.4, 2.4], label: "The values and their mixture c" });
   for (const p of [keys, values]) {
     const [left, right, bottom, top] = p.frame;
     p.node.append(line(p, [left, 0], [right, 0], { class: "faint" }), line(p, [0, bottom], [0, top], { class: "faint" }));
@@ -26,17 +23,17 @@ Pictures.add("query", ({ stage, say }) => {
   K.forEach((k, i) => {
     keys.node.append(line(keys, [0, 0], k, { class: `line c${i}` }));
     disc(keys, k, { r: 6, class: `dot c${i}` });
-    name(keys, k, WORDS[i][0], { dy: k[1] ? -12 : 24, class: `name c${i}` });
+    name(keys, k, WORDS[i][0], { dy: k[1] < 0 ? 24 : -12, class: `name c${i}` });
   });
   const shaft = keys.node.appendChild(line(keys, [0, 0], q, { class: "query-arrow" }));
   const letter = keys.node.appendChild(svg("text", { class: "name", "text-anchor": "middle", dy: 5 }, "q"));
   const knob = handle(keys, "Query q: the arrow keys move it", q, (to) => move(to));
   keys.node.append(knob.node);
 
-  values.node.append(svg("path", { d: `${path(values, HULL)}Z`, class: "area" }));
+  values.node.append(svg("path", { d: `${path(values, V)}Z`, class: "area" }));
   const pulls = V.map((v, i) => values.node.appendChild(line(values, v, v, { class: `line c${i}` })));
   const dots = V.map((v, i) => disc(values, v, { class: `dot c${i}` }));
-  V.forEach((v, i) => name(values, v, WORDS[i][0], { dy: v[1] ? -26 : 36, class: `name c${i}` }));
+  V.forEach((v, i) => name(values, v, WORDS[i][0], { dy: v[1] < 0 ? 36 : -26, class: `name c${i}` }));
   const mixture = disc(values, [0, 0], { r: 7, class: "context" });
   const mixtureName = values.node.appendChild(svg("text", { class: "name", "text-anchor": "middle", dy: 24 }, "c"));
 
@@ -53,8 +50,8 @@ Pictures.add("query", ({ stage, say }) => {
   const result = element("p", { class: "picture-result" });
 
   // ---- controls
-  const ask = choice("Query of", Object.keys(QUERIES).map((word) => [word, word]), "to", (word) => {
-    q = QUERIES[word];
+  const ask = choice("Point q at the key of", WORDS.map(([word], i) => [i, word]), null, (i) => {
+    q = K[i];
     draw();
   });
   const show = (v) => number(v);
@@ -67,7 +64,7 @@ Pictures.add("query", ({ stage, say }) => {
   const move = (to) => {
     const r = Math.hypot(...to);
     q = r > LONGEST ? to.map((x) => (x * LONGEST) / r) : to;
-    ask.set(Object.keys(QUERIES).find((word) => QUERIES[word].every((x, i) => Math.abs(x - q[i]) < 1e-9)));
+    ask.set(null);
     draw();
   };
 
