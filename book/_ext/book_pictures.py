@@ -62,6 +62,8 @@ class PictureDirective(SphinxDirective):
             return self.complain("missing-alt", f"the picture {kind!r} needs an :alt: that says what it shows")
         if not self.content:
             return self.complain("missing-text", f"the picture {kind!r} needs a sentence that says what to try")
+        if stray := next((line for line in self.content if re.match(r"\s*:\w+:\s|\s+\S", line)), None):
+            return self.complain("stray-option", f"an option has to be one line, or this is read as text: {stray!r}")
         node = picture(kind=kind)
         self.options.setdefault("name", f"picture-{kind}")
         self.add_name(node)

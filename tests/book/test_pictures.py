@@ -28,6 +28,10 @@ def page(*lines: str) -> str:
         (("quarry", ":alt: A.", "Try."), "there is no picture 'quarry': write one of "),
         (("query", "Try."), "the picture 'query' needs an :alt: that says what it shows"),
         (("query", ":alt:", "Try."), "the picture 'query' needs an :alt: that says what it shows"),
+        (
+            ("query", ":alt: A", "  long one.", ":figure: fig-a", "Try."),
+            "an option has to be one line, or this is read as text: '  long one.'",
+        ),
         (("query", ":alt: A."), "the picture 'query' needs a sentence that says what to try"),
     ],
 )
