@@ -611,15 +611,15 @@ EXERCISES = [
             Mistake(
                 "heads by view without transpose",
                 _split_view,
-                "The shape is right, but your head 1 holds whole words and no slices of words: the numbers of one "
+                "The shape is right, but your first head holds whole words and no slices of words: the numbers of one "
                 "position have come under different heads. Cut the width first, then move an axis.",
                 "mha-view",
             ),
             Mistake(
                 "heads interleaved",
                 _split_interleaved,
-                "Your head 1 holds every h-th column. It should hold the first d_k columns. Which of the two new axes "
-                "comes last when you cut the width?",
+                "Your first head holds every h-th column. It should hold the first d_k columns. Which of the two new "
+                "axes comes last when you cut the width?",
                 "mha-walk",
             ),
             Mistake(
@@ -666,13 +666,13 @@ EXERCISES = [
                 "heads interleaved",
                 _merge_interleaved,
                 "Your row holds the first number of every head, then the second of every head. It should hold all of "
-                "head 1, then all of head 2.",
+                "the first head, then all of the second.",
                 "mha-walk",
             ),
             Mistake(
                 "last head first",
                 _merge_last_first,
-                "You put the heads side by side in the opposite order. W_O's first rows belong to head 1.",
+                "You put the heads side by side in the opposite order. W_O's first rows belong to the first head.",
                 "mha-output",
             ),
             Mistake(
@@ -743,7 +743,7 @@ EXERCISES = [
             Mistake(
                 "heads concatenated in the wrong order",
                 _layer(merge=_merge_last_first),
-                "Head 1 meets the last rows of W_O in yours. It belongs to the first.",
+                "Your first head meets the last rows of W_O. It belongs to the first ones.",
                 "mha-output",
             ),
             Mistake(
@@ -785,7 +785,7 @@ EXERCISES = [
             Mistake(
                 "X sliced before projecting",
                 _layer_sliced_first,
-                "Your head 1 sees only the first columns of X. Every head sees the whole of X; what is cut is the "
+                "Your first head sees only the first columns of X. Every head sees the whole of X; what is cut is the "
                 "projection.",
                 "mha-slices",
             ),
@@ -819,7 +819,7 @@ EXERCISES = [
             Mistake(
                 "W_O's rows interleaved",
                 _contributions_interleaved,
-                "The rows of W_O are in the order of the concatenated heads: all rows of head 1 come first.",
+                "The rows of W_O are in the order of the concatenated heads: all rows of the first head come first.",
                 "mha-output",
             ),
             Mistake(
@@ -843,7 +843,7 @@ EXERCISES = [
             Mistake(
                 "last rows first",
                 _contributions_backwards,
-                "Your head 1 goes through the last rows of W_O. It belongs to the first d_v.",
+                "Your first head goes through the last rows of W_O. It belongs to the first d_v.",
                 "mha-output",
             ),
             Mistake(
@@ -895,7 +895,7 @@ EXERCISES = [
             Mistake(
                 "packed head by head",
                 _pack_by_head,
-                "You have Q, K, V of head 1, then Q, K, V of head 2. PyTorch wants Q of all heads first.",
+                "You have Q, K, V of the first head, then Q, K, V of the second. PyTorch wants Q of all heads first.",
                 "mha-torch",
             ),
             Mistake(
@@ -907,8 +907,8 @@ EXERCISES = [
             Mistake(
                 "heads interleaved",
                 _pack_interleaved,
-                "You take the first column of every head, then the second of every head. Head 1 comes whole, then "
-                "head 2.",
+                "You take the first column of every head, then the second of every head. The first comes whole, then "
+                "the next.",
                 "mha-torch",
             ),
         ],
@@ -992,7 +992,7 @@ EXERCISES = [
             Mistake(
                 "groups taken in turn",
                 _grouped(keys=_in_turn, values=_in_turn),
-                "Your query heads 1, 2, 3, 4 use key heads 1, 2, 1, 2. Neighbouring query heads form a group and share "
+                "Your query heads 0, 1, 2, 3 use key heads 0, 1, 0, 1. Neighbouring query heads form a group and share "
                 "one key head: repeat each head before you go to the next.",
                 "mha-variants",
             ),
