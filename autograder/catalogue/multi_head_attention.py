@@ -191,7 +191,7 @@ def _layer(split=mha.split_heads, merge=mha.merge_heads, root=None, weigh=None, 
 
     def candidate(X_q, X, W_Q, W_K, W_V, W_O, h, mask):
         Q, K, V = split(X_q @ W_Q, h), split(X @ W_K, h), split(X @ W_V, h)
-        scores = Q @ K.transpose(-2, -1) / (K.shape[-1] ** 0.5 if root is None else root(X_q))
+        scores = Q @ K.transpose(-2, -1) / (K.shape[-1] ** 0.5 if root is None else root(X_q, W_Q))
         hide = mask[..., None, :, :]
         alpha = weigh(scores, hide) if weigh else scores.masked_fill(~hide, -torch.inf).softmax(-1)
         C = merge(alpha @ V)
@@ -546,7 +546,7 @@ def _grouped(keys=None, values=None, root=None, weigh=None, project=None):
         Q = mha.split_heads(X_q @ W_Q, h)
         K = (keys or right)(mha.split_heads(X @ W_K, g), h, g)
         V = (values or right)(mha.split_heads(X @ W_V, g), h, g)
-        scores = Q @ K.transpose(-2, -1) / (K.shape[-1] ** 0.5 if root is None else root(X_q, K, h, g))
+        scores = Q @ K.transpose(-2, -1) / (K.shape[-1] ** 0.5 if root is None else root(X_q, W_Q))
         hide = mask[..., None, :, :]
         alpha = weigh(scores, hide) if weigh else scores.masked_fill(~hide, -torch.inf).softmax(-1)
         C = mha.merge_heads(alpha @ V)
@@ -705,13 +705,20 @@ EXERCISES = [
         mistakes=[
             Mistake(
                 "√d_model in place of √d_k",
-                _layer(root=lambda X_q: X_q.shape[-1] ** 0.5),
+                _layer(root=lambda X_q, W_Q: X_q.shape[-1] ** 0.5),
                 "The root is of the width over which one score is summed. A head sums over its own width only.",
                 "mha-formula",
             ),
             Mistake(
+                "the root of all heads' width",
+                _layer(root=lambda X_q, W_Q: W_Q.shape[-1] ** 0.5),
+                "You divide by the root of h·d_k, the width of the whole projection. How many products does a score of "
+                "one head add up?",
+                "mha-formula",
+            ),
+            Mistake(
                 "not scaled",
-                _layer(root=lambda X_q: 1.0),
+                _layer(root=lambda X_q, W_Q: 1.0),
                 "Your scores are not divided by anything. Each head is chapter 6's scaled attention.",
                 "mha-formula",
             ),
@@ -768,6 +775,13 @@ EXERCISES = [
                 "softmax over the queries",
                 _layer(weigh=lambda scores, may: scores.masked_fill(~may, -torch.inf).softmax(-2).nan_to_num(0)),
                 "In each head, a query's weights over the keys sum to 1. Along which axis do yours?",
+                "mha-formula",
+            ),
+            Mistake(
+                "softmax over the heads",
+                _layer(weigh=lambda scores, may: scores.masked_fill(~may, -torch.inf).softmax(1).nan_to_num(0)),
+                "Your heads share one unit of weight for each pair of words. Each head has a softmax of its own, over "
+                "the keys.",
                 "mha-formula",
             ),
             Mistake(
@@ -1016,13 +1030,20 @@ EXERCISES = [
             ),
             Mistake(
                 "√d_model in place of √d_k",
-                _grouped(root=lambda X_q, K, h, g: X_q.shape[-1] ** 0.5),
+                _grouped(root=lambda X_q, W_Q: X_q.shape[-1] ** 0.5),
                 "The root is of the width over which one score is summed, that of one head.",
                 "mha-formula",
             ),
             Mistake(
+                "the root of all heads' width",
+                _grouped(root=lambda X_q, W_Q: W_Q.shape[-1] ** 0.5),
+                "You divide by the root of h·d_k, the width of the whole projection. How many products does a score of "
+                "one head add up?",
+                "mha-formula",
+            ),
+            Mistake(
                 "not scaled",
-                _grouped(root=lambda X_q, K, h, g: 1.0),
+                _grouped(root=lambda X_q, W_Q: 1.0),
                 "Your scores are not divided by anything. Each head is chapter 6's scaled attention.",
                 "mha-formula",
             ),
