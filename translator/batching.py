@@ -48,8 +48,8 @@ def collate(pairs: Sequence[tuple[Ids, Ids]], indices: Sequence[int]) -> Batch:
     return x, lengths, y
 
 
-def epochs(pairs: Sequence[tuple[Ids, Ids]], tokens: int, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Batches without end, epoch after epoch, each in another order. ``start`` batches are passed over at first.
+def epochs(pairs: Sequence[tuple[Ids, Ids]], tokens: int, seed: int, start: int = 0) -> Iterator[list[int]]:
+    """Batches without end, as lists of indices, epoch after epoch in another order; ``start`` of them are passed over.
 
     The n-th batch depends on the pairs, ``tokens``, ``seed`` and n alone: a resumed training goes on as if it had
     never stopped. Raises ValueError where there are no pairs.
@@ -59,8 +59,7 @@ def epochs(pairs: Sequence[tuple[Ids, Ids]], tokens: int, seed: int, start: int 
     epoch = 0
     while True:
         planned = plan(pairs, tokens, seed=f"{seed} {epoch}")
-        for indices in planned[start:]:
-            yield collate(pairs, indices)
+        yield from planned[start:]
         start = max(0, start - len(planned))
         epoch += 1
 

@@ -1,0 +1,236 @@
+"""Training: it learns, it resumes bit for bit after a kill, two processes do what one does, damage is said."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import pytest
+import torch
+
+from translator import training
+from translator.bpe import Tokenizer
+from translator.corpora import Corpus
+from translator.decoding import translate
+from translator.runs import BadRun, Config, Run
+from translator.training import Trainer, learning_rate, train
+from translator.vocabulary import PAD
+
+WORDS = ["red", "blue", "green", "house", "car", "tree", "big", "small", "old", "new"]
+CPU = torch.device("cpu")
+SMALL = Config(
+    corpus="copies", d_model=32, h=2, layers=1, d_ff=64, dropout=0.1, vocabulary=60, tokens=400, lr=5e-3, warmup=20,
+    steps=60, evaluate_every=30, smoothing=0.0, average=0.9,
+)  # fmt: skip
+
+
+def copies(n=300, seed=0) -> Corpus:
+    """Sentences to be copied."""
+    dice = random.Random(seed)
+    drawn = dict.fromkeys(" ".join(dice.choices(WORDS, k=dice.randint(1, 4))) for _ in range(3 * n))
+    pairs = [(sentence, sentence) for sentence in list(drawn)[:n]]
+    return Corpus("copies", "xx", "xx", pairs[40:], pairs[20:40], pairs[:20])
+
+
+def trainer(config=SMALL, corpus=None, **more) -> Trainer:
+    corpus = corpus or copies()
+    tokenizer = Tokenizer.train([side for pair in corpus.train for side in pair], config.vocabulary)
+    pairs = [(tokenizer.encode(x), tokenizer.encode(y)) for x, y in corpus.train]
+    return Trainer(Run("nowhere"), config, tokenizer, "xx", pairs, [], CPU, **more)
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """float32, whatever the processor could do."""
+    monkeypatch.setattr(training, "precision", lambda device: torch.float32)
+
+
+def test_a_model_trained_on_copies_copies(tmp_path, exact):
+    config = Config(**{**vars(SMALL), "steps": 400, "evaluate_every": 200, "dropout": 0.0})
+    run = train(tmp_path / "run", copies(1200), config, CPU)
+    model, tokenizer = run.model(), run.tokenizer()
+    tests = [x for x, _ in copies(1200).test]
+    found = [tokenizer.decode(h.ids) for h in translate(model, [tokenizer.encode(x) for x in tests], width=2)]
+    assert sum(map(str.__eq__, found, tests)) >= 18
+    metrics = run.metrics()
+    assert metrics[-1]["step"] == 400 and [line["valid_bleu"] for line in metrics if "valid_bleu" in line][-1] > 80
+    assert run.about()["fingerprint"] == copies(1200).fingerprint()
+
+
+def weights(run: Run, name="last"):
+    return {key: tensor for key, tensor in run.kept(name)[0].items()}
+
+
+def facts(run: Run):
+    """What was noted, without what a clock had to do with."""
+    clock = {"seconds", "tokens_per_second"}
+    return [{key: value for key, value in line.items() if key not in clock} for line in run.metrics()]
+
+
+SCRIPT = """
+import sys, torch
+sys.path.insert(0, {here!r})
+from test_training import CPU, SMALL, copies
+from translator.training import train
+train({folder!r}, copies(), SMALL, CPU, resume=True, save_seconds=0)
+"""
+
+
+def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path):
+    whole = train(tmp_path / "whole", copies(), SMALL, CPU)
+    script = SCRIPT.format(here=os.path.dirname(__file__), folder=str(tmp_path / "killed"))
+    dice, kills = random.Random(0), 0
+    metrics = tmp_path / "killed" / "metrics.jsonl"
+    for _ in range(12):
+        process = subprocess.Popen([sys.executable, "-c", script])
+        if kills < 4:
+            while process.poll() is None and not (tmp_path / "killed" / "last.safetensors").exists():
+                time.sleep(0.01)
+            time.sleep(dice.random() * 0.5)
+        if kills < 4 and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        if process.wait() == 0:
+            break
+    assert process.returncode == 0 and kills >= 1
+    killed = Run(tmp_path / "killed")
+    for name in ("last", "best"):
+        one, other = weights(whole, name), weights(killed, name)
+        assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    assert facts(killed) == facts(whole) and metrics.exists()
+
+
+def test_a_checkpoint_is_taken_up_at_any_step(tmp_path, exact):
+    """Without a process: save, throw away, resume."""
+    one = trainer()
+    batches = list(training.islice(training.epochs(one.pairs, 400, 0), 12))
+    for indices in batches:
+        one.learn(indices)
+    for stop in (1, 5, 11):
+        first = trainer()
+        first.run = Run(tmp_path / str(stop))
+        first.run.folder.mkdir()
+        for indices in batches[:stop]:
+            first.learn(indices)
+        first.save()
+        second = trainer()
+        second.run = first.run
+        second.resume()
+        for indices in batches[stop:]:
+            second.learn(indices)
+        for model in ("model", "averaged"):
+            pairs = zip(getattr(one, model).parameters(), getattr(second, model).parameters(), strict=True)
+            assert all(torch.equal(a, b) for a, b in pairs)
+
+
+PROCESS = """
+import sys, torch
+sys.path.insert(0, {here!r})
+import torch.distributed as dist
+from dataclasses import replace
+from test_training import CPU, SMALL, trainer
+from translator import training
+training.precision = lambda device: torch.float32
+with training.processes(CPU):
+    one = trainer(replace(SMALL, dropout=0.0), rank=dist.get_rank(), world=dist.get_world_size())
+    losses = []
+    for indices in training.islice(training.epochs(one.pairs, 400, 0), 8):
+        loss, tokens = one.learn(indices)
+        losses.append(one.total(loss) / tokens)
+    loss, tokens = one.learn([0])  # a batch of one sentence: the second process has no share
+    losses.append(one.total(loss) / tokens)
+    if dist.get_rank() == 0:
+        torch.save([losses, one.model.state_dict()], {out!r})
+"""
+
+
+def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, exact):
+    config = Config(**{**vars(SMALL), "dropout": 0.0})
+    one = trainer(config)
+    losses = []
+    for indices in [*training.islice(training.epochs(one.pairs, 400, 0), 8), [0]]:
+        loss, tokens = one.learn(indices)
+        losses.append(loss.item() / tokens)
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS.format(here=os.path.dirname(__file__), out=str(tmp_path / "out.pt")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    theirs, parameters = torch.load(tmp_path / "out.pt")
+    assert theirs == pytest.approx(losses, rel=1e-4)
+    x, lengths, y = one.batch(range(20))
+    mine = one.model.eval()(x, lengths, y)
+    one.model.load_state_dict(parameters)
+    torch.testing.assert_close(one.model(x, lengths, y), mine, rtol=1e-3, atol=1e-3)
+
+
+def test_the_loss_is_that_of_real_tokens_with_smoothing():
+    torch.manual_seed(0)
+    logits, y = torch.randn(2, 3, 7, dtype=torch.float64), torch.tensor([[4, 5, 2], [6, 2, PAD]])
+    expected = 0.0
+    for b, j in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]:
+        log_p = logits[b, j].log_softmax(-1)
+        target = torch.full((7,), 0.1 / 7, dtype=torch.float64)
+        target[y[b, j]] += 0.9
+        expected -= (target * log_p).sum().item()
+    assert training.smoothed_loss(logits, y, 0.1).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_learning_rate_rises_and_falls():
+    config = Config(corpus="x", steps=100, warmup=10)
+    rates = [learning_rate(step, config) for step in range(101)]
+    assert rates[0] == 0.1 and rates[9] == rates[10] == 1.0 and rates[100] == 0.0
+    assert all(a < b for a, b in pairwise(rates[:10])) and all(a > b for a, b in pairwise(rates[10:]))
+
+
+def test_early_stopping(tmp_path, exact, monkeypatch):
+    scores = iter([5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
+    monkeypatch.setattr(training, "quality", lambda *_: type("Q", (), {"bleu": next(scores)}))
+    config = Config(**{**vars(SMALL), "steps": 80, "evaluate_every": 10, "patience": 2})
+    run = train(tmp_path / "run", copies(), config, CPU)
+    assert [line["step"] for line in run.metrics() if "valid_bleu" in line] == [10, 20, 30]
+    assert run.kept("best")[1] == {"step": 10, "valid_bleu": 5.0}
+
+
+def test_a_folder_is_not_overwritten_and_not_mixed(tmp_path, exact):
+    config = Config(**{**vars(SMALL), "steps": 4})
+    run = train(tmp_path / "run", copies(), config, CPU)
+    with pytest.raises(BadRun, match=r"There is a run in .* already: go on with --resume"):
+        train(run.folder, copies(), config, CPU)
+    with pytest.raises(BadRun, match="another lr"):
+        train(run.folder, copies(), Config(**{**vars(config), "lr": 1.0}), CPU, resume=True)
+    with pytest.raises(BadRun, match="other sentences of copies"):
+        train(run.folder, copies(seed=1), config, CPU, resume=True)
+    assert train(run.folder, copies(), config, CPU, resume=True).metrics() == run.metrics()  # nothing left to do
+
+
+def test_damage_is_said(tmp_path, exact):
+    run = train(tmp_path / "run", copies(), Config(**{**vars(SMALL), "steps": 2}), CPU)
+    with pytest.raises(BadRun, match="There is no run in"):
+        Run(tmp_path / "none").model()
+    path = run.folder / "best.safetensors"
+    good = path.read_bytes()
+    for bad in (good[: len(good) // 2], b"", b"\x80\x04pickle"):
+        path.write_bytes(bad)
+        with pytest.raises(BadRun, match=r"best.safetensors is damaged"):
+            run.model()
+    path.write_bytes(good)
+    kept = json.loads((run.folder / "config.json").read_text())
+    for text, said in [("{", "not JSON"), (json.dumps({**kept, "d_model": 64}), "does not fit"), ("{}", "lacks")]:
+        (run.folder / "config.json").write_text(text)
+        with pytest.raises(BadRun, match=said):
+            run.model()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path, exact):
+    with pytest.raises(BadRun, match="The loss is nan at step"):
+        train(tmp_path / "run", copies(), Config(**{**vars(SMALL), "lr": 1e30, "clip": 1e30, "steps": 50}), CPU)
+
+
+def test_the_schedule_can_be_given_in_minutes(tmp_path, exact):
+    run = train(tmp_path / "run", copies(), SMALL, CPU, minutes=0.02)
+    assert run.config().steps >= 10 and run.metrics()[-1]["step"] == run.config().steps

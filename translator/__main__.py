@@ -1,0 +1,160 @@
+"""The translator's command line: ``python -m translator train|evaluate|translate``."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from translator.corpora import CORPORA, BadCorpus, load
+from translator.decoding import translate
+from translator.download import DownloadFailed
+from translator.evaluation import quality
+from translator.runs import BadRun, Config, Run
+from translator.training import device_for, processes, train
+
+PRESETS = {
+    "tiny": {"d_model": 128, "h": 4, "layers": 2, "d_ff": 512, "dropout": 0.1},
+    "small": {"d_model": 256, "h": 4, "layers": 3, "d_ff": 1024, "dropout": 0.3},
+    "base": {"d_model": 512, "h": 8, "layers": 6, "d_ff": 2048, "dropout": 0.3},
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="python -m translator", description="Train a small translator, and use it.")
+    commands = main.add_subparsers(dest="command", required=True)
+
+    training = commands.add_parser("train", help="train on a corpus, into a new folder")
+    training.add_argument("--corpus", required=True, help=", ".join(CORPORA))
+    training.add_argument("--data", type=Path, help="folder with the corpus's files, in place of a download")
+    training.add_argument("--out", type=Path, required=True, help="folder of the run")
+    training.add_argument("--preset", choices=PRESETS, default="small", help="the model's size")
+    training.add_argument("--minutes", type=float, help="make the schedule about so long on this machine")
+    training.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    training.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    for name, kind, what in [
+        ("steps", int, "length of the schedule"),
+        ("tokens", int, "tokens of a batch, both sides and padding included"),
+        ("vocabulary", int, "tokens of the vocabulary"),
+        ("lr", float, "highest learning rate"),
+        ("warmup", int, "steps until the highest learning rate"),
+        ("dropout", float, "share of activations dropped"),
+        ("seed", int, "seed of weights, batches and dropout"),
+    ]:
+        training.add_argument(f"--{name}", type=kind, help=what)
+
+    for command, what in [
+        ("evaluate", "BLEU and chrF on the corpus's test set or on files; the last line is one JSON object"),
+        ("translate", "translate lines of standard input"),
+    ]:
+        using = commands.add_parser(command, help=what)
+        using.add_argument("--run", type=Path, required=True, help="folder of the run")
+        using.add_argument("--beam", type=int, default=5, help="width of the beam; 1 is greedy")
+        using.add_argument("--alpha", type=float, default=1.0, help="length normalisation: log p / n^alpha")
+        using.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+        if command == "evaluate":
+            using.add_argument("--data", type=Path, help="as for train")
+            using.add_argument("--source", type=Path, help="sentences to translate, one a line")
+            using.add_argument("--reference", type=Path, help="their translations, one a line")
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    commands = {"train": train_command, "evaluate": evaluate_command, "translate": translate_command}
+    try:
+        commands[options.command](options)
+    except (BadCorpus, BadRun, DownloadFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What was learned is kept; go on with --resume.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train_command(options: argparse.Namespace) -> None:
+    device = device_for(options.device)
+    corpus = load(options.corpus, options.data, download_progress)
+    given = {field.name: getattr(options, field.name, None) for field in fields(Config)}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = Config(**{**PRESETS[options.preset], **given})
+    with processes(device):
+        train(options.out, corpus, config, device, options.minutes, options.resume, show)
+    print()
+
+
+def show(facts: dict) -> None:
+    """One line that is written over, and a line that stays for each evaluation."""
+    if "valid_bleu" in facts:
+        print(f"\rstep {facts['step']:6}: BLEU on valid {facts['valid_bleu']:.2f}".ljust(100), flush=True)
+        return
+    done = facts["step"] / facts["steps"]
+    bar = ("█" * round(20 * done)).ljust(20, "·")
+    line = (
+        f"{bar} {facts['step']}/{facts['steps']}  loss {facts['loss']:.3f}  "
+        f"{facts['tokens_per_second']:,.0f} tokens/s  "
+        f"{minutes(facts['seconds'])} gone, {minutes(facts['seconds_left'])} to go"
+    )
+    print("\r" + line.ljust(100), end="", flush=True)
+
+
+def minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def download_progress(done: int, total: int | None) -> None:
+    print(f"\rdownloading: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else ""), end="", flush=True)
+
+
+def evaluate_command(options: argparse.Namespace) -> None:
+    run = Run(options.run)
+    config, tokenizer, device = run.config(), run.tokenizer(), device_for(options.device)
+    if (options.source is None) != (options.reference is None):
+        raise BadRun("Give both --source and --reference, or neither for the corpus's test set.")
+    if options.source is None:
+        corpus = load(config.corpus, options.data, download_progress)
+        if corpus.fingerprint() != run.about()["fingerprint"]:
+            raise BadRun(
+                f"The corpus {config.corpus} is not the one that the run was trained on: its sentences differ."
+            )
+        sources, references = zip(*corpus.test, strict=True)
+    else:
+        sources, references = (read_lines(path) for path in (options.source, options.reference))
+        if len(sources) != len(references):
+            raise BadRun(
+                f"{options.source} has {len(sources)} lines and {options.reference} {len(references)}: give one "
+                "reference for each sentence."
+            )
+    model = run.model().to(device)
+    began = time.perf_counter()
+    found = translate(model, [tokenizer.encode(source) for source in sources], options.beam, options.alpha)
+    seconds = time.perf_counter() - began
+    texts = [tokenizer.decode(hypothesis.ids) for hypothesis in found]
+    scores = quality(texts, references, language=config.corpus.split("-")[-1])
+    print(json.dumps({**asdict(scores), "sentences": len(sources), "beam": options.beam, "seconds": round(seconds, 2)}))
+
+
+def translate_command(options: argparse.Namespace) -> None:
+    run = Run(options.run)
+    model, tokenizer = run.model().to(device_for(options.device)), run.tokenizer()
+    for sentence in standard_input():
+        found = translate(model, [tokenizer.encode(sentence)], options.beam, options.alpha)
+        print(tokenizer.decode(found[0].ids), flush=True)
+
+
+def standard_input() -> Iterable[str]:
+    return (line.rstrip("\n") for line in sys.stdin)
+
+
+def read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRun(f"{path} can't be read as UTF-8 text: {error}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,345 @@
+"""Training: batches by token count, mixed precision, warm-up and decay, averaged weights, one process or several.
+
+Step n is the same whenever it is run: its batch depends on the seed and n, and so do its dropout masks. So a run that
+was killed goes on from its last checkpoint as if nothing had happened, bit for bit on the same machine.
+
+Under ``torchrun`` each process takes every world-th sentence of a batch, and gradients are averaged so that the sum is
+that of the whole batch (`torch.nn.parallel.DistributedDataParallel`). Process 0 does the writing.
+"""
+
+import contextlib
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from autograder.reference.seq2seq import shift_right
+from translator.batching import Batch, Ids, collate, epochs
+from translator.bpe import Tokenizer
+from translator.corpora import Corpus
+from translator.decoding import translate
+from translator.evaluation import quality
+from translator.runs import BadRun, Config, Run
+from translator.vocabulary import PAD
+
+VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
+
+
+def learning_rate(step: int, config: Config) -> float:
+    """The share of ``config.lr`` at a step (from 0): up in a line over the warm-up, then down in a line to 0."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    return max(0.0, (config.steps - step) / max(1, config.steps - config.warmup))
+
+
+def smoothed_loss(logits: torch.Tensor, y: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """The sum over real target tokens of cross-entropy with label smoothing. logits: [batch, t, V], y: [batch, t]."""
+    return F.cross_entropy(
+        logits.flatten(0, 1).float(), y.flatten(), ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
+    )
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, float16 on older GPUs (with loss scaling), else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+        return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
+    return torch.float32
+
+
+def device_for(name: str = "auto") -> torch.device:
+    """ "auto": a GPU if there is one, else the CPU. Under torchrun, this process's own GPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadRun("There is no GPU that PyTorch can use here: take --device cpu, or --device auto.")
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", 0))) if name == "cuda" else torch.device(name)
+
+
+class Trainer:
+    """One run in progress: the model, its averaged weights, the optimizer, and how far they have come.
+
+    ``pairs`` and ``valid`` are (source ids, target ids) and (source ids, reference text). ``rank`` and ``world`` are
+    this process's number and how many there are.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        config: Config,
+        tokenizer: Tokenizer,
+        language: str,
+        pairs: Sequence[tuple[Ids, Ids]],
+        valid: Sequence[tuple[Ids, str]],
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
+    ):
+        self.run, self.config, self.tokenizer, self.language = run, config, tokenizer, language
+        self.pairs, self.valid = pairs, valid
+        self.device, self.rank, self.world = device, rank, world
+        self.dtype = precision(device)
+        self.model = config.model(len(tokenizer)).to(device)
+        self.averaged = config.model(len(tokenizer)).to(device).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.parallel: nn.Module = self.model
+        if world > 1:
+            self.parallel = DistributedDataParallel(self.model)
+        self.step, self.seconds = 0, 0.0
+        self.best, self.best_step = -1.0, 0
+        self.losses, self.targets = torch.zeros((), device=device), 0  # since the last line of metrics
+
+    # ---- one step ----
+
+    def learn(self, indices: Sequence[int]) -> tuple[torch.Tensor, int]:
+        """Step on one batch, given as indices of pairs. Returns the summed loss of this process's share, and the
+        number of target tokens of the whole batch."""
+        config = self.config
+        share = list(indices[self.rank :: self.world])
+        target_tokens = sum(len(self.pairs[i][1]) + 1 for i in indices)
+        x, lengths, y = self.batch(share or [indices[0]])
+        torch.manual_seed(hash((config.seed, self.step, self.rank)))  # the dropout masks of this step
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * learning_rate(self.step, config)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            logits = self.parallel(x, lengths, shift_right(y))
+        loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
+        self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.step += 1
+        keep = min(config.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+        return loss.detach(), target_tokens
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in collate(self.pairs, indices))
+
+    # ---- the whole schedule ----
+
+    def fit(self, progress: Callable[[dict], None] = lambda facts: None, save_seconds: float = 60) -> None:
+        """Train to the end of the schedule, or until BLEU on valid has not risen ``patience`` times.
+
+        ``progress`` is told now and then: step, steps, loss, tokens_per_second, seconds, seconds_left; and BLEU.
+        """
+        began, saved = time.perf_counter() - self.seconds, time.perf_counter()
+        read, since = 0, time.perf_counter()
+        for indices in epochs(self.pairs, self.config.tokens, self.config.seed, start=self.step):
+            if self.step >= self.config.steps or self.out_of_patience():
+                break
+            loss, target_tokens = self.learn(indices)
+            self.losses, self.targets = self.losses + loss, self.targets + target_tokens
+            read += target_tokens + sum(len(self.pairs[i][0]) for i in indices)
+            last = self.step == self.config.steps
+            if self.step % 50 == 0 or last:
+                mean = self.total(self.losses) / self.targets
+                if not math.isfinite(mean):
+                    raise BadRun(f"The loss is {mean} at step {self.step}: lower --lr, and train again.")
+                now = time.perf_counter()
+                self.seconds = now - began
+                facts = {
+                    "step": self.step,
+                    "loss": mean,
+                    "tokens_per_second": read / (now - since),
+                    "lr": self.optimizer.param_groups[0]["lr"],
+                    "seconds": self.seconds,
+                }
+                self.note(facts)
+                left = (self.config.steps - self.step) * self.seconds / self.step
+                progress({**facts, "steps": self.config.steps, "seconds_left": left})
+                self.losses, self.targets = torch.zeros_like(self.losses), 0
+                read, since = 0, now
+            if self.step % self.config.evaluate_every == 0 or last:
+                self.evaluate(progress)
+                since = time.perf_counter()
+            if self.rank == 0 and (last or time.perf_counter() - saved > save_seconds):
+                self.seconds = time.perf_counter() - began
+                self.save()
+                saved = time.perf_counter()
+
+    def out_of_patience(self) -> bool:
+        return self.step - self.best_step >= self.config.patience * self.config.evaluate_every
+
+    def evaluate(self, progress: Callable[[dict], None]) -> None:
+        """BLEU of the averaged weights on valid, greedily; the best so far are kept. All processes learn of it."""
+        score = torch.zeros((), dtype=torch.float64, device=self.device)
+        if self.rank == 0:
+            chosen = self.valid[:VALID_SENTENCES]
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                found = translate(self.averaged, [source for source, _ in chosen], width=1)
+            texts = [self.tokenizer.decode(hypothesis.ids) for hypothesis in found]
+            score += quality(texts, [reference for _, reference in chosen], self.language).bleu
+            self.note({"step": self.step, "valid_bleu": score.item(), "seconds": self.seconds})
+            progress({"step": self.step, "valid_bleu": score.item()})
+        if self.world > 1:
+            dist.broadcast(score, 0)
+        if score.item() > self.best:
+            self.best, self.best_step = score.item(), self.step
+            if self.rank == 0:
+                self.run.keep("best", self.averaged.state_dict(), {"step": self.step, "valid_bleu": self.best})
+
+    def total(self, losses: torch.Tensor) -> float:
+        if self.world > 1:
+            dist.all_reduce(losses)
+        return losses.item()
+
+    def note(self, facts: dict) -> None:
+        if self.rank == 0:
+            self.run.note(**facts)
+
+    # ---- stopping and going on ----
+
+    def save(self) -> None:
+        """Keep all that `resume` needs."""
+        tensors = {f"model/{key}": tensor for key, tensor in self.model.state_dict().items()}
+        tensors |= {f"averaged/{key}": tensor for key, tensor in self.averaged.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{key}": tensor for key, tensor in state.items()}
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "best_step": self.best_step,
+            "losses": self.losses.item() * self.world,  # with several processes an estimate
+            "targets": self.targets,
+            "scaler": self.scaler.state_dict(),
+        }
+        self.run.keep("last", tensors, facts)
+
+    def resume(self) -> None:
+        """Go back to what `save` kept last."""
+        tensors, facts = self.run.kept("last")
+        parts: dict[str, dict] = {"model": {}, "averaged": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, key = name.split("/", 1)
+            parts[part][key] = tensor
+        try:
+            self.model.load_state_dict(parts["model"])
+            self.averaged.load_state_dict(parts["averaged"])
+            state: dict[int, dict] = {}
+            for name, tensor in parts["optimizer"].items():
+                number, key = name.split("/")
+                state.setdefault(int(number), {})[key] = tensor
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+            self.scaler.load_state_dict(facts["scaler"])
+            self.step, self.seconds = facts["step"], facts["seconds"]
+            self.best, self.best_step = facts["best"], facts["best_step"]
+            self.losses += facts["losses"] * (self.rank == 0)
+            self.targets = facts["targets"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise BadRun(f"The checkpoint in {self.run.folder} does not fit the run: {error}") from None
+        if self.rank == 0:
+            self.run.forget_after(self.step)
+
+
+def train(
+    folder: Path,
+    corpus: Corpus,
+    config: Config,
+    device: torch.device,
+    minutes: float | None = None,
+    resume: bool = False,
+    progress: Callable[[dict], None] = lambda facts: None,
+    save_seconds: float = 60,
+) -> Run:
+    """Train a translator on a corpus in a new folder, or go on with the run that is there (``resume``).
+
+    With ``minutes`` the schedule is made so long that training takes about that time on this machine; a resumed run
+    keeps the schedule that it began with. Raises BadRun where the folder holds a run and ``resume`` is False, or one
+    of other data or settings.
+    """
+    run = Run(folder)
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    going_on = run.exists and resume
+    if run.exists and not resume:
+        raise BadRun(f"There is a run in {folder} already: go on with --resume, or choose another --out.")
+    if going_on:
+        kept, asked = run.config(), config
+        config = replace(asked, steps=kept.steps)
+        if config != kept:
+            other = [name for name, value in vars(kept).items() if value != getattr(config, name)]
+            raise BadRun(f"The run in {folder} was begun with another {', '.join(other)}: choose another --out.")
+        if run.about()["fingerprint"] != corpus.fingerprint():
+            raise BadRun(f"The run in {folder} was begun with other sentences of {corpus.name}: choose another --out.")
+        tokenizer = run.tokenizer()
+    else:
+        tokenizer = Tokenizer.train([side for pair in corpus.train for side in pair], config.vocabulary)
+    pairs = [(tokenizer.encode(x), tokenizer.encode(y)) for x, y in corpus.train]
+    valid = [(tokenizer.encode(x), y) for x, y in corpus.valid]
+
+    def trainer(config: Config) -> Trainer:
+        return Trainer(run, config, tokenizer, corpus.target, pairs, valid, device, rank, world)
+
+    if not going_on:
+        if minutes is not None:
+            config = replace(config, steps=steps_in(minutes, trainer(config)))
+        if rank == 0:
+            about = {
+                "fingerprint": corpus.fingerprint(),
+                "torch": torch.__version__,
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+                "precision": str(precision(device)).removeprefix("torch."),
+                "processes": world,
+                "threads": torch.get_num_threads(),
+            }
+            run.begin(config, tokenizer, about)
+    going = trainer(config)
+    if going_on and (run.folder / "last.safetensors").is_file():
+        going.resume()
+    try:
+        going.fit(progress, save_seconds)
+    except KeyboardInterrupt:
+        if rank == 0:
+            going.save()
+        raise
+    return run
+
+
+def steps_in(minutes: float, throwaway: Trainer, timed: int = 20) -> int:
+    """How many steps fit into so many minutes, a tenth left for evaluation; by timing a trainer that is thrown away."""
+    stream = epochs(throwaway.pairs, throwaway.config.tokens, throwaway.config.seed)
+    for indices in islice(stream, timed // 4):
+        throwaway.learn(indices)
+    began = time.perf_counter()
+    for indices in islice(stream, timed):
+        throwaway.learn(indices)
+    if throwaway.device.type == "cuda":
+        torch.cuda.synchronize()
+    steps = torch.tensor(0.9 * 60 * minutes / ((time.perf_counter() - began) / timed), device=throwaway.device)
+    if throwaway.world > 1:
+        dist.broadcast(steps, 0)
+    return max(10, round(steps.item()))
+
+
+@contextlib.contextmanager
+def processes(device: torch.device):
+    """Join the other processes that torchrun has started, if it has."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
