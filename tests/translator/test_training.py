@@ -31,7 +31,7 @@ SMALL = Config(
 def copies(n=300, seed=0) -> Corpus:
     """Sentences to be copied."""
     dice = random.Random(seed)
-    drawn = dict.fromkeys(" ".join(dice.choices(WORDS, k=dice.randint(1, 4))) for _ in range(3 * n))
+    drawn = dict.fromkeys(" ".join(dice.choices(WORDS, k=dice.randint(2, 5))) for _ in range(3 * n))
     pairs = [(sentence, sentence) for sentence in list(drawn)[:n]]
     return Corpus("copies", "xx", "xx", pairs[40:], pairs[20:40], pairs[:20])
 
@@ -50,7 +50,7 @@ def exact(monkeypatch):
 
 
 def test_a_model_trained_on_copies_copies(tmp_path, exact):
-    config = Config(**{**vars(SMALL), "steps": 400, "evaluate_every": 200, "dropout": 0.0})
+    config = Config(**{**vars(SMALL), "steps": 400, "evaluate_every": 200, "dropout": 0.0, "d_model": 64, "h": 4})
     run = train(tmp_path / "run", copies(1200), config, CPU)
     model, tokenizer = run.model(), run.tokenizer()
     tests = [x for x, _ in copies(1200).test]
