@@ -25,6 +25,23 @@ def real_tokens(*lengths, m):
     return np.arange(m) < np.array(lengths)[:, None]  # [batch, m]
 
 
+def many(number, thing):
+    """How many in words for a case's title: "one query", "4 queries"."""
+    plural = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"one {thing}" if number == 1 else f"{number} {plural}"
+
+
+def sentences(lengths):
+    """A batch in words for a case's title: "one sentence of 4 words", "3 sentences of 5, 2 and 4 words"."""
+    first, last = ", ".join(map(str, lengths[:-1])), many(lengths[-1], "word")
+    return f"{many(len(lengths), 'sentence')} of {first} and {last}" if first else f"one sentence of {last}"
+
+
+def alike(batch, m):
+    """The same for sentences of equal length."""
+    return f"{many(batch, 'sentence')} of {many(m, 'word')}"
+
+
 # ---- additive_scores ---------------------------------------------------------------------------------------------
 
 
@@ -41,11 +58,11 @@ def additive_cases(rng):
     for batch, m, d, d_a, dtype in [(1, 1, 3, 2, np.float64), (3, 5, 2, 4, np.float32), (2, 4, 5, 3, np.float64)]:
         draw = normal(rng, dtype)
         yield Case(
-            f"batch {batch}, {m} source words, {d} numbers a state, d_a = {d_a}, {np.dtype(dtype)}",
+            f"{alike(batch, m)}, states of {d} numbers, d_a = {d_a}, {np.dtype(dtype)}",
             {"h": draw(batch, m, d), "s": draw(batch, d), "W": draw(2 * d, d_a), "v": draw(d_a)},
         )
     yield Case(
-        "states of 3 numbers in the encoder and 2 in the decoder",
+        "encoder states of 3 numbers, decoder states of 2",
         {"h": draw(2, 3, 3), "s": draw(2, 2), "W": draw(5, 4), "v": draw(4)},
     )
     yield Case(
@@ -106,7 +123,7 @@ def key_query_cases(rng):
     for batch, m, d, d_k, dtype in [(1, 1, 2, 3, np.float64), (3, 4, 5, 2, np.float32), (2, 5, 3, 6, np.float64)]:
         draw = normal(rng, dtype)
         yield Case(
-            f"batch {batch}, {m} source words, {d} numbers a state, d_k = {d_k}, {np.dtype(dtype)}",
+            f"{alike(batch, m)}, states of {d} numbers, d_k = {d_k}, {np.dtype(dtype)}",
             {"h": draw(batch, m, d), "s": draw(batch, d), "W_K": draw(d, d_k), "W_Q": draw(d, d_k)},
         )
 
@@ -149,17 +166,18 @@ def softmax_cases(rng):
     )
     for lengths, t, m, dtype in [((4,), 1, 4, np.float64), ((2, 5, 3), 4, 5, np.float32), ((3, 1), 2, 4, np.float64)]:
         yield Case(
-            f"{len(lengths)} sentences of {lengths} real tokens padded to {m}, {t} queries, {np.dtype(dtype)}",
+            f"{sentences(lengths)} (padded to {m}), {many(t, 'query')}, {np.dtype(dtype)}",
             {"scores": normal(rng, dtype)(len(lengths), t, m), "mask": real_tokens(*lengths, m=m)},
         )
     draw = normal(rng, np.float64)
     yield Case(
-        "real tokens not in one block", {"scores": draw(2, 3, 5), "mask": rng.permuted(real_tokens(2, 3, m=5), axis=1)}
+        "padding between the real tokens",
+        {"scores": draw(2, 3, 5), "mask": rng.permuted(real_tokens(2, 3, m=5), axis=1)},
     )
     yield Case("scores near 1000", {"scores": 1000 + 3 * draw(2, 3, 4), "mask": real_tokens(4, 4, m=4)})
     above = draw(2, 2, 4)
     above += np.array([-400, -400, -400, 400])  # exp overflows for none of them, but exp(-800) is 0
-    yield Case("padding scores far above all others", {"scores": above, "mask": real_tokens(3, 3, m=4)})
+    yield Case("scores at padding far above all others", {"scores": above, "mask": real_tokens(3, 3, m=4)})
     yield Case("a sentence without a real token", {"scores": draw(2, 2, 3), "mask": real_tokens(2, 0, m=3)})
 
 
@@ -266,7 +284,7 @@ def contexts_cases(rng):
     ]:
         draw = normal(rng, dtype)
         yield Case(
-            f"{len(lengths)} sentences of {lengths} real tokens padded to {m}, {t} decoder states, {np.dtype(dtype)}",
+            f"{sentences(lengths)} (padded to {m}), {many(t, 'decoder state')}, {np.dtype(dtype)}",
             {
                 "h": draw(len(lengths), m, d_h),
                 "S": draw(len(lengths), t, d_s),
@@ -346,7 +364,7 @@ def step_cases(rng):
     yield Case(
         "the worked example",
         {
-            "x": np.array([[0.1]]),
+            "y": np.array([[0.1]]),
             "s": np.array([[0.0]]),
             "h": np.array([[[1.0], [-1.0], [5.0]]]),
             "mask": real_tokens(2, m=3),
@@ -357,22 +375,22 @@ def step_cases(rng):
         },
     )
     # Encoder and decoder states are equally wide, so that s and c exchanged give wrong numbers and not an exception.
-    for lengths, m, d_x, d, d_a, dtype in [
+    for lengths, m, d_y, d, d_a, dtype in [
         ((3,), 3, 2, 4, 5, np.float64),
         ((2, 5, 3), 5, 4, 3, 2, np.float32),
         ((4, 1), 4, 3, 2, 6, np.float64),
     ]:
         draw, batch = normal(rng, dtype), len(lengths)
         yield Case(
-            f"{batch} sentences of {lengths} real tokens padded to {m}, states of {d} numbers, {np.dtype(dtype)}",
+            f"{sentences(lengths)} (padded to {m}), states of {d} numbers, {np.dtype(dtype)}",
             {
-                "x": draw(batch, d_x),
+                "y": draw(batch, d_y),
                 "s": draw(batch, d),
                 "h": draw(batch, m, d),
                 "mask": real_tokens(*lengths, m=m),
                 "W": draw(2 * d, d_a),
                 "v": draw(d_a),
-                "W_s": draw(d_x + 2 * d, d),
+                "W_s": draw(d_y + 2 * d, d),
                 "b": draw(d),
             },
         )
@@ -383,53 +401,53 @@ def _step_weights(s, h, mask, W, v):
     return _hide(torch.tanh(pairs @ W) @ v, mask).softmax(-1)
 
 
-def _step_exchanged(x, s, h, mask, W, v, W_s, b):
+def _step_exchanged(y, s, h, mask, W, v, W_s, b):
     alpha = _step_weights(s, h, mask, W, v)
     c = torch.einsum("bm,bmd->bd", alpha, h)
-    return torch.tanh(torch.cat([x, c, s], -1) @ W_s + b), c, alpha
+    return torch.tanh(torch.cat([y, c, s], -1) @ W_s + b), c, alpha
 
 
-def _step_no_tanh(x, s, h, mask, W, v, W_s, b):
+def _step_no_tanh(y, s, h, mask, W, v, W_s, b):
     alpha = _step_weights(s, h, mask, W, v)
     c = torch.einsum("bm,bmd->bd", alpha, h)
-    return torch.cat([x, s, c], -1) @ W_s + b, c, alpha
+    return torch.cat([y, s, c], -1) @ W_s + b, c, alpha
 
 
-def _step_no_mask(x, s, h, mask, W, v, W_s, b):
-    return attention.attention_step(x, s, h, torch.ones_like(mask), W, v, W_s, b)
+def _step_no_mask(y, s, h, mask, W, v, W_s, b):
+    return attention.attention_step(y, s, h, torch.ones_like(mask), W, v, W_s, b)
 
 
-def _step_last_state(x, s, h, mask, W, v, W_s, b):
+def _step_last_state(y, s, h, mask, W, v, W_s, b):
     alpha = _step_weights(s, h, mask, W, v)
     c = h[torch.arange(len(h)), mask.sum(1) - 1]
-    return torch.tanh(torch.cat([x, s, c], -1) @ W_s + b), c, alpha
+    return torch.tanh(torch.cat([y, s, c], -1) @ W_s + b), c, alpha
 
 
-def _step_old_context_lost(x, s, h, mask, W, v, W_s, b):
+def _step_old_context_lost(y, s, h, mask, W, v, W_s, b):
     alpha = _step_weights(s, h, mask, W, v)
     c = torch.einsum("bm,bmd->bd", alpha, h)
-    return torch.tanh(torch.cat([x, s, 0 * c], -1) @ W_s + b), c, alpha
+    return torch.tanh(torch.cat([y, s, 0 * c], -1) @ W_s + b), c, alpha
 
 
-def _step_scores_no_tanh(x, s, h, mask, W, v, W_s, b):
+def _step_scores_no_tanh(y, s, h, mask, W, v, W_s, b):
     pairs = torch.cat([h, s[:, None].expand(-1, h.shape[1], -1)], -1)
     alpha = _hide(pairs @ W @ v, mask).softmax(-1)
     c = torch.einsum("bm,bmd->bd", alpha, h)
-    return torch.tanh(torch.cat([x, s, c], -1) @ W_s + b), c, alpha
+    return torch.tanh(torch.cat([y, s, c], -1) @ W_s + b), c, alpha
 
 
-def _step_asked_with_new_state(x, s, h, mask, W, v, W_s, b):
-    s, _, _ = attention.attention_step(x, s, h, mask, W, v, W_s, b)
+def _step_asked_with_new_state(y, s, h, mask, W, v, W_s, b):
+    s, _, _ = attention.attention_step(y, s, h, mask, W, v, W_s, b)
     alpha = _step_weights(s, h, mask, W, v)
     return s, torch.einsum("bm,bmd->bd", alpha, h), alpha
 
 
-def _step_split(x, s, h, mask, W, v, W_s, b):
-    d_h, d_x, d_s = h.shape[-1], x.shape[-1], s.shape[-1]
+def _step_split(y, s, h, mask, W, v, W_s, b):
+    d_h, d_y, d_s = h.shape[-1], y.shape[-1], s.shape[-1]
     scores = torch.tanh(h @ W[:d_h] + (s @ W[d_h:]).unsqueeze(1)) @ v
     alpha = torch.softmax(torch.where(mask, scores, torch.full_like(scores, -torch.inf)), dim=1)
     c = (alpha.unsqueeze(-1) * h).sum(1)
-    return (x @ W_s[:d_x] + s @ W_s[d_x : d_x + d_s] + c @ W_s[d_x + d_s :] + b).tanh(), c, alpha
+    return (y @ W_s[:d_y] + s @ W_s[d_y : d_y + d_s] + c @ W_s[d_y + d_s :] + b).tanh(), c, alpha
 
 
 # ---- score_gradient ----------------------------------------------------------------------------------------------
@@ -447,10 +465,10 @@ def gradient_cases(rng):
     for batch, m, d_h, dtype in [(1, 4, 3, np.float64), (3, 5, 2, np.float32), (2, 3, 6, np.float64)]:
         draw = normal(rng, dtype)
         yield Case(
-            f"batch {batch}, {m} source words, {d_h} numbers a state, {np.dtype(dtype)}",
+            f"{alike(batch, m)}, states of {d_h} numbers, {np.dtype(dtype)}",
             {"scores": draw(batch, m), "h": draw(batch, m, d_h), "g": draw(batch, d_h)},
         )
-    yield Case("one source word only", {"scores": draw(2, 1), "h": draw(2, 1, 3), "g": draw(2, 3)})
+    yield Case("sentences of one word", {"scores": draw(2, 1), "h": draw(2, 1, 3), "g": draw(2, 3)})
     yield Case("scores near 1000", {"scores": 1000 + draw(2, 4), "h": draw(2, 4, 3), "g": draw(2, 3)})
 
 
@@ -773,7 +791,7 @@ EXERCISES = [
             Mistake(
                 "c put before s",
                 _step_exchanged,
-                "The rows of W_s belong to x, then s, then c. In what order do you join them?",
+                "The rows of W_s belong to y, then s, then c. In what order do you join them?",
                 "att-state-update",
             ),
             Mistake(

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from autograder.reference.seq2seq import Seq2Seq
-
 
 def additive_scores(h, s, W, v):
     """Method 1 (Bahdanau, Cho and Bengio, 2015): score_i = vᵀ tanh(W [h_i; s]), in rows tanh([h_i, s] W) v.
@@ -71,60 +69,65 @@ def attention_contexts(h, S, W_K, W_Q, mask):
     return alpha @ h, alpha
 
 
-def attention_step(x, s, h, mask, W, v, W_s, b):
-    """One step of a simple RNN decoder with additive attention: c from s and h, then s' = tanh([x, s, c] W_s + b).
+def attention_step(y, s, h, mask, W, v, W_s, b):
+    """One step of a plain RNN decoder with additive attention: c from s and h, then s' = tanh([y, s, c] W_s + b).
 
-    x: [batch, d_x] the embedded previous word, s: [batch, d_s], h: [batch, m, d_h], mask: [batch, m], boolean, at least
-    one True a row, W: [d_h + d_s, d_a], v: [d_a], W_s: [d_x + d_s + d_h, d_s], b: [d_s]
+    y: [batch, d_y] the embedded previous word, s: [batch, d_s], h: [batch, m, d_h], mask: [batch, m], boolean, at least
+    one True a row, W: [d_h + d_s, d_a], v: [d_a], W_s: [d_y + d_s + d_h, d_s], b: [d_s]
     -> s': [batch, d_s], c: [batch, d_h], alpha: [batch, m], tensors of the dtype of the inputs.
     """
     s_repeated = s[:, None, :].expand(-1, h.shape[1], -1)  # [batch, m, d_s]
     scores = torch.tanh(torch.cat([h, s_repeated], -1) @ W) @ v  # [batch, m]
     alpha = scores.masked_fill(~mask, -torch.inf).softmax(-1)  # [batch, m]
     c = (alpha[:, None, :] @ h)[:, 0]  # [batch, d_h]
-    return torch.tanh(torch.cat([x, s, c], -1) @ W_s + b), c, alpha
+    return torch.tanh(torch.cat([y, s, c], -1) @ W_s + b), c, alpha
 
 
-class AttentionSeq2Seq(Seq2Seq):
-    """Chapter 2's `Seq2Seq` with a context c_j for each target word in place of one code c for all of them.
+class AttentionSeq2Seq(nn.Module):
+    """Chapter 2's `Seq2Seq` with a context c_j for each target word, in place of one code c for all of them.
 
-    With h_i from an encoder that reads in both directions (d/2 each): α_j = softmax_i(h_i W_K · s_{j-1} W_Q),
-    c_j = Σ_i α_ji h_i, s_j = GRU([y_{j-1}, c_j], s_{j-1}), logits_j = [s_j, c_j] W + b; s_0 is the last state of one
-    direction beside the last of the other. ``d`` (even) is the width of all states, ``d_e`` that of the embeddings.
-    Trains, decodes and steps as `Seq2Seq` does; `align` gives the weights.
+    The states h_i come from a GRU in each direction, d/2 numbers each, whose update gates start open (chapter 1). Then
+    α_j = softmax_i(h_i W_K · s_{j-1} W_Q), c_j = Σ_i α_ji h_i, s_j = tanh([y_{j-1}, s_{j-1}, c_j] W_s + b), and
+    logits_j = [s_j, c_j] W + b. s_0 is the last state of one direction beside the last of the other. ``d`` (even) is
+    the width of all states, ``d_e`` that of the embeddings. Trains and decodes as `Seq2Seq` does.
     """
 
     def __init__(self, source_tokens, target_tokens, d_e, d):
-        super().__init__(source_tokens, target_tokens, d_e, d)
+        super().__init__()
+        self.embed_source = nn.Embedding(source_tokens, d_e)
+        self.embed_target = nn.Embedding(target_tokens, d_e)
         self.encoder = nn.GRU(d_e, d // 2, batch_first=True, bidirectional=True)
-        self.decoder = nn.GRUCell(d_e + d, d)
         self.key = nn.Linear(d, d, bias=False)  # W_K
         self.query = nn.Linear(d, d, bias=False)  # W_Q
+        self.update = nn.Linear(d_e + 2 * d, d)  # W_s and b
+        self.output = nn.Linear(2 * d, target_tokens)
+        for bias in (self.encoder.bias_hh_l0, self.encoder.bias_hh_l0_reverse):
+            bias.data[d // 2 : d] += 1  # the update gate's block: sigmoid(1) = 0.73
 
     def start(self, x, lengths):
-        """x: [batch, m], lengths: [batch] -> s_0: [batch, d], and what every step looks at: H, its keys, the padding.
+        """x: [batch, m], lengths: [batch] -> s_0: [batch, d], and what every step looks at: H, its keys, the mask.
 
-        H: [batch, m, d]; keys, as columns: [batch, d, m]; padding: [batch, 1, m], 0 at real tokens and -∞ elsewhere.
+        H, keys: [batch, m, d]; mask: [batch, m], True at real tokens.
         """
         embedded = self.embed_source(x)  # [batch, m, d_e]
         packed = nn.utils.rnn.pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
         H, last = self.encoder(packed)  # last: [2, batch, d/2]
         H, _ = nn.utils.rnn.pad_packed_sequence(H, batch_first=True, total_length=x.shape[1])  # [batch, m, d]
-        real = torch.arange(x.shape[1]) < lengths[:, None]  # [batch, m]
-        padding = torch.zeros_like(H[:, :, 0]).masked_fill(~real, -torch.inf)[:, None, :]  # [batch, 1, m]
-        return torch.cat([last[0], last[1]], -1), H, self.key(H).transpose(1, 2), padding
+        mask = torch.arange(x.shape[1]) < lengths[:, None]  # [batch, m]
+        return torch.cat([last[0], last[1]], 1), H, self.key(H), mask
 
-    def decode(self, y, s, H, keys, padding):
+    def decode(self, y, s, H, K, mask):
         """The decoder over y: [batch, t] from s: [batch, d] -> logits: [batch, t, V], the last s, α: [batch, t, m]."""
         S, C, alphas = [], [], []
         for y_j in self.embed_target(y).unbind(1):  # [batch, d_e], the word before
-            scores = torch.baddbmm(padding, self.query(s)[:, None, :], keys)  # [batch, 1, m], padding + q · k_i
-            alpha = scores.softmax(-1)
-            c = torch.bmm(alpha, H)[:, 0]  # [batch, d]
-            s = self.decoder(torch.cat([y_j, c], -1), s)  # [batch, d]
+            q = self.query(s)[:, None, :]  # [batch, 1, d]
+            scores = q @ K.transpose(1, 2)  # [batch, 1, m]
+            alpha = scores.masked_fill(~mask[:, None, :], -torch.inf).softmax(-1)  # [batch, 1, m]
+            c = (alpha @ H)[:, 0]  # [batch, d]
+            s = torch.tanh(self.update(torch.cat([y_j, s, c], 1)))  # [batch, d]
             S.append(s), C.append(c), alphas.append(alpha)
-        logits = self.output(torch.cat([torch.stack(S, 1), torch.stack(C, 1)], -1))  # [batch, t, V]
-        return logits, s, torch.cat(alphas, 1)
+        S, C = torch.stack(S, 1), torch.stack(C, 1)  # [batch, t, d]
+        return self.output(torch.cat([S, C], -1)), s, torch.cat(alphas, 1)
 
     def forward(self, x, lengths, y):
         """Teacher forcing: x: [batch, m], lengths: [batch], y: [batch, t] (shifted right) -> logits: [batch, t, V]."""
@@ -135,8 +138,3 @@ class AttentionSeq2Seq(Seq2Seq):
         s, *source = state
         logits, s, _ = self.decode(y[:, None], s, *source)
         return logits[:, 0], (s, *source)
-
-    @torch.no_grad()
-    def align(self, x, lengths, y):
-        """The weights under teacher forcing, arguments as in `forward` -> α: [batch, t, m], one row a target word."""
-        return self.decode(y, *self.start(x, lengths))[2]

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.reference import attention
+from autograder.reference import attention, example, rnn
+from autograder.reference.seq2seq import PAD, masked_cross_entropy, shift_right
 
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)
@@ -150,20 +151,20 @@ def test_contexts_and_gradients_equal_torch_attention_at_scale_one(seed, batch, 
 
 @quickly
 @given(seeds, sizes, sizes, sizes, sizes, sizes, sizes)
-def test_a_decoder_step_is_its_formula_sentence_by_sentence(seed, batch, m, d_x, d_s, d_h, d_a):
-    x, s, h, W, v, W_s, b = tensors(
+def test_a_decoder_step_is_its_formula_sentence_by_sentence(seed, batch, m, d_y, d_s, d_h, d_a):
+    y, s, h, W, v, W_s, b = tensors(
         seed,
         batch,
-        (batch, d_x),
+        (batch, d_y),
         (batch, d_s),
         (batch, m, d_h),
         (d_h + d_s, d_a),
         (d_a,),
-        (d_x + d_s + d_h, d_s),
+        (d_y + d_s + d_h, d_s),
         (d_s,),
     )
     mask = lengths_mask(seed, batch, m)
-    s_next, c, alpha = attention.attention_step(x, s, h, mask, W, v, W_s, b)
+    s_next, c, alpha = attention.attention_step(y, s, h, mask, W, v, W_s, b)
     for n in range(batch):
         words = h[n][mask[n]]  # [m_n, d_h], the real tokens only
         scores = torch.stack([v @ torch.tanh(W.T @ torch.cat([h_i, s[n]])) for h_i in words])
@@ -171,4 +172,96 @@ def test_a_decoder_step_is_its_formula_sentence_by_sentence(seed, batch, m, d_x,
         context = sum(a * h_i for a, h_i in zip(weights, words, strict=True))
         torch.testing.assert_close(alpha[n][mask[n]], weights)
         torch.testing.assert_close(c[n], context)
-        torch.testing.assert_close(s_next[n], torch.tanh(W_s.T @ torch.cat([x[n], s[n], context]) + b))
+        torch.testing.assert_close(s_next[n], torch.tanh(W_s.T @ torch.cat([y[n], s[n], context]) + b))
+
+
+# ---- the model -----------------------------------------------------------------------------------------------------
+
+
+def model_and_batch(seed=0, lengths=(5, 2, 4)):
+    """A small model in double precision and a batch of sentences of these lengths: x, lengths, y."""
+    torch.manual_seed(seed)
+    model = attention.AttentionSeq2Seq(9, 11, d_e=3, d=4).double()
+    lengths = torch.tensor(lengths)
+    x = torch.randint(4, 9, (len(lengths), int(lengths.max())))
+    x = x.masked_fill(torch.arange(x.shape[1]) >= lengths[:, None], PAD)
+    return model, x, lengths, torch.randint(1, 11, (len(lengths), 6))
+
+
+def test_the_model_is_the_formulas_word_by_word():
+    model, x, lengths, y = model_and_batch()
+    logits = model(x, lengths, y)
+    _, _, alphas = model.decode(y, *model.start(x, lengths))
+    W_K, W_Q = model.key.weight.T, model.query.weight.T
+    for n, m in enumerate(lengths):
+        H, last = model.encoder(model.embed_source(x[n : n + 1, :m]))  # one sentence, no padding
+        H, s = H[0], last[:, 0].flatten()
+        for j, y_j in enumerate(model.embed_target(y[n])):
+            weights = ((H @ W_K) @ (s @ W_Q)).softmax(0)
+            c = weights @ H
+            s = torch.tanh(torch.cat([y_j, s, c]) @ model.update.weight.T + model.update.bias)
+            torch.testing.assert_close(alphas[n, j, :m], weights)
+            torch.testing.assert_close(logits[n, j], model.output(torch.cat([s, c])))
+    assert (alphas[1, :, 2:] == 0).all()
+
+
+def test_a_sentence_is_translated_the_same_alone_and_beside_longer_ones():
+    model, x, lengths, y = model_and_batch()
+    together, alone = model(x, lengths, y)[1:2], model(x[1:2, :2], lengths[1:2], y[1:2])
+    torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
+    wider = torch.nn.functional.pad(x, (0, 3))  # more padding than the longest needs
+    torch.testing.assert_close(model(wider, lengths, y), model(x, lengths, y), atol=1e-12, rtol=0)
+
+
+def test_stepping_writes_what_decoding_all_at_once_writes():
+    model, x, lengths, y = model_and_batch()
+    state, columns = model.start(x, lengths), []
+    for y_j in y.unbind(1):
+        logits, state = model.step(y_j, state)
+        columns.append(logits)
+    torch.testing.assert_close(torch.stack(columns, 1), model(x, lengths, y))
+
+
+def test_the_loss_reaches_every_parameter():
+    model, x, lengths, y = model_and_batch()
+    masked_cross_entropy(model(x, lengths, shift_right(y)), y).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+def test_the_encoder_starts_out_keeping_more_than_it_takes_in():
+    torch.manual_seed(0)
+    encoder = attention.AttentionSeq2Seq(9, 11, d_e=3, d=64).encoder
+    for bias in (encoder.bias_hh_l0, encoder.bias_hh_l0_reverse):
+        reset, update, new = bias.chunk(3)
+        assert update.min() > 0.8 > max(reset.max(), new.max())
+
+
+# ---- what the chapter says -----------------------------------------------------------------------------------------
+
+
+def test_without_tanh_the_decoder_state_moves_all_scores_by_the_same():
+    rng = np.random.default_rng(0)
+    h, W, v = rng.normal(size=(4, 2)), rng.normal(size=(5, 3)), rng.normal(size=3)
+    scores = [np.array([np.concatenate([h_i, s]) @ W @ v for h_i in h]) for s in rng.normal(size=(2, 3))]
+    np.testing.assert_allclose(np.diff(scores[0]), np.diff(scores[1]))
+
+
+def test_an_inner_product_is_never_largest_inside_the_hull_but_an_additive_score_can_be():
+    H, _ = rnn.rnn(example.X[None], np.array([4]), np.zeros((1, 2)), example.W_x, example.W_h, example.b)
+    h = H.round(1)  # [1, m, d_h], the states of the chapter; 想, the second, lies inside the others' triangle
+    rng = np.random.default_rng(0)
+    scores = attention.key_query_scores(h.repeat(999, 0), rng.normal(size=(999, 2)), *rng.normal(size=(2, 2, 2)))
+    assert (scores.argmax(1) != 1).all()
+    W = np.array([[0.0, 0], [10, 10], [1, -4], [0, 0]])
+    bump = attention.additive_scores(h, np.array([[1.0, 0.0]]), W, np.array([1.0, -1.0]))
+    np.testing.assert_allclose(bump, [[0.00, 1.76, 0.24, 0.00]], atol=0.005)
+
+
+@quickly
+@given(seeds, sizes)
+def test_with_one_source_word_there_is_nothing_to_learn(seed, d_h):
+    rng = np.random.default_rng(seed)
+    gradient = attention.score_gradient(
+        rng.normal(size=(3, 1)), rng.normal(size=(3, 1, d_h)), rng.normal(size=(3, d_h))
+    )
+    np.testing.assert_array_equal(gradient, 0)
