@@ -31,10 +31,11 @@ def many(number, thing):
     return f"one {thing}" if number == 1 else f"{number} {plural}"
 
 
-def sentences(lengths):
-    """A batch in words for a case's title: "one sentence of 4 words", "3 sentences of 5, 2 and 4 words"."""
-    first, last = ", ".join(map(str, lengths[:-1])), many(lengths[-1], "word")
-    return f"{many(len(lengths), 'sentence')} of {first} and {last}" if first else f"one sentence of {last}"
+def sentences(lengths, m):
+    """A padded batch in words for a case's title: "3 sentences of 5, 2 and 4 words", "…, padded to 6"."""
+    *first, last = map(str, lengths)
+    counts = f"{', '.join(first)} and {last} words" if first else many(lengths[0], "word")
+    return f"{many(len(lengths), 'sentence')} of {counts}" + (f", padded to {m}" if m > max(lengths) else "")
 
 
 def alike(batch, m):
@@ -164,9 +165,9 @@ def softmax_cases(rng):
         "the worked example",
         {"scores": np.log(np.array([[[1.0, 3.0, 5.0], [2.0, 2.0, 9.0]]])), "mask": real_tokens(2, m=3)},
     )
-    for lengths, t, m, dtype in [((4,), 1, 4, np.float64), ((2, 5, 3), 4, 5, np.float32), ((3, 1), 2, 4, np.float64)]:
+    for lengths, t, m, dtype in [((4,), 1, 4, np.float64), ((2, 5, 3), 4, 5, np.float32), ((1, 3), 2, 4, np.float64)]:
         yield Case(
-            f"{sentences(lengths)} (padded to {m}), {many(t, 'query')}, {np.dtype(dtype)}",
+            f"{sentences(lengths, m)}, {many(t, 'query')}, {np.dtype(dtype)}",
             {"scores": normal(rng, dtype)(len(lengths), t, m), "mask": real_tokens(*lengths, m=m)},
         )
     draw = normal(rng, np.float64)
@@ -280,11 +281,11 @@ def contexts_cases(rng):
     for lengths, t, m, d_h, d_s, d_k, dtype in [
         ((3,), 1, 3, 2, 4, 5, np.float64),
         ((2, 5, 3), 4, 5, 3, 2, 6, np.float32),
-        ((4, 1), 3, 4, 5, 3, 2, np.float64),
+        ((1, 4), 3, 4, 5, 3, 2, np.float64),
     ]:
         draw = normal(rng, dtype)
         yield Case(
-            f"{sentences(lengths)} (padded to {m}), {many(t, 'decoder state')}, {np.dtype(dtype)}",
+            f"{sentences(lengths, m)}, {many(t, 'decoder state')}, {np.dtype(dtype)}",
             {
                 "h": draw(len(lengths), m, d_h),
                 "S": draw(len(lengths), t, d_s),
@@ -378,11 +379,11 @@ def step_cases(rng):
     for lengths, m, d_y, d, d_a, dtype in [
         ((3,), 3, 2, 4, 5, np.float64),
         ((2, 5, 3), 5, 4, 3, 2, np.float32),
-        ((4, 1), 4, 3, 2, 6, np.float64),
+        ((1, 4), 4, 3, 2, 6, np.float64),
     ]:
         draw, batch = normal(rng, dtype), len(lengths)
         yield Case(
-            f"{sentences(lengths)} (padded to {m}), states of {d} numbers, {np.dtype(dtype)}",
+            f"{sentences(lengths, m)}, states of {d} numbers, {np.dtype(dtype)}",
             {
                 "y": draw(batch, d_y),
                 "s": draw(batch, d),

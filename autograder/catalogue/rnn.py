@@ -30,8 +30,8 @@ def step_cases(rng):
     )
     for about, (batch, d_in, d_h), dtype, scale in [
         ("one row, 2 inputs, 3 hidden units", (1, 2, 3), np.float64, 1),
-        ("batch 4, 3 inputs, 5 hidden units", (4, 3, 5), np.float32, 1),
-        ("batch 3, 5 inputs, 2 hidden units", (3, 5, 2), np.float64, 1),
+        ("4 rows, 3 inputs, 5 hidden units", (4, 3, 5), np.float32, 1),
+        ("3 rows, 5 inputs, 2 hidden units", (3, 5, 2), np.float64, 1),
         ("inputs in the hundreds, so that every unit saturates", (2, 3, 4), np.float32, 300),
     ]:
         draw = drawer(rng, dtype)
@@ -170,17 +170,17 @@ def rnn_cases(rng):
     )
     for about, lengths, (m, d_in, d_h), dtype in [
         ("one sequence of one step", [1], (1, 2, 3), np.float64),
-        ("batch 3, all of full length", [5, 5, 5], (5, 2, 4), np.float64),
-        ("batch 4, one sequence of length 1", [3, 1, 2, 3], (3, 5, 2), np.float32),
-        ("batch 2, no sequence as long as the padded width", [4, 2], (6, 3, 5), np.float64),
-        ("batch 5, huge numbers at the padding", [2, 7, 4, 1, 6], (7, 3, 4), np.float32),
+        ("3 sequences of 5 steps, no padding", [5, 5, 5], (5, 2, 4), np.float64),
+        ("4 sequences of 3, 1, 2 and 3 steps", [3, 1, 2, 3], (3, 5, 2), np.float32),
+        ("2 sequences of 4 and 2 steps, padded to 6", [4, 2], (6, 3, 5), np.float64),
+        ("5 sequences, huge numbers at the padding", [2, 7, 4, 1, 6], (7, 3, 4), np.float32),
     ]:
         draw, batch = drawer(rng, dtype), len(lengths)
         x, lengths = draw(batch, m, d_in), np.array(lengths)
         if "huge" in about:
             x[np.arange(m) >= lengths[:, None]] *= 1e4
         yield Case(
-            f"{about}, padded to {m}, {np.dtype(dtype)}",
+            f"{about}, {np.dtype(dtype)}",
             {
                 "x": x,
                 "lengths": lengths,
@@ -432,7 +432,7 @@ def bptt_cases(rng):
             dH[:, :-1] = 0
         H = rnn_states(x, h0, W_x, W_h, b)
         yield Case(
-            f"{about}: batch {batch}, m = {m}, {d_in} inputs, {d_h} hidden units, {np.dtype(dtype)}",
+            f"{about}: x is [{batch}, {m}, {d_in}], states of {d_h} numbers, {np.dtype(dtype)}",
             {"x": x, "h0": h0, "H": H, "W_x": W_x, "W_h": W_h, "dH": dH},
         )
 
@@ -795,8 +795,8 @@ def gru_cases(rng):
     )
     for about, (batch, d_in, d_h), dtype, scale in [
         ("one row, 3 inputs, 2 hidden units", (1, 3, 2), np.float64, 1),
-        ("batch 4, 2 inputs, 5 hidden units", (4, 2, 5), np.float32, 1),
-        ("batch 3, 5 inputs, 4 hidden units", (3, 5, 4), np.float64, 1),
+        ("4 rows, 2 inputs, 5 hidden units", (4, 2, 5), np.float32, 1),
+        ("3 rows, 5 inputs, 4 hidden units", (3, 5, 4), np.float64, 1),
         ("gates wide open or shut", (2, 4, 3), np.float64, 15),
     ]:
         draw = drawer(rng, dtype)
@@ -951,13 +951,13 @@ def bidirectional_cases(rng):
     )
     for about, lengths, (m, d_in, d_f, d_b), dtype in [
         ("one token", [1], (1, 2, 3, 3), np.float64),
-        ("batch 3, no padding", [4, 4, 4], (4, 2, 3, 3), np.float64),
-        ("batch 4, mixed lengths, wider backwards", [5, 1, 3, 2], (5, 3, 2, 4), np.float32),
-        ("batch 2, no sequence as long as the padded width", [2, 4], (6, 2, 3, 3), np.float64),
+        ("3 sequences of 4 tokens, no padding", [4, 4, 4], (4, 2, 3, 3), np.float64),
+        ("4 sequences of 5, 1, 3 and 2 tokens, wider backwards", [5, 1, 3, 2], (5, 3, 2, 4), np.float32),
+        ("2 sequences of 2 and 4 tokens, padded to 6", [2, 4], (6, 2, 3, 3), np.float64),
     ]:
         draw, batch = drawer(rng, dtype), len(lengths)
         yield Case(
-            f"{about}, padded to {m}, {np.dtype(dtype)}",
+            f"{about}, {np.dtype(dtype)}",
             {
                 "x": draw(batch, m, d_in),
                 "lengths": np.array(lengths),

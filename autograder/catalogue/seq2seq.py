@@ -29,9 +29,9 @@ def shift_cases(rng):
     yield Case("the worked example", {"y": np.array([[7, 8, 9, 2], [5, 2, 0, 0]]), "bos": 1})
     for about, lengths, t, special in [
         ("one sentence", [3], 3, (0, 1, 2)),
-        ("batch 3, unequal lengths", [6, 2, 4], 6, (0, 1, 2)),
-        ("batch 2, more padding than the longest needs", [3, 4], 7, (0, 1, 2)),
-        ("a batch in which every sentence is one token, its <eos>", [1, 1, 1], 1, (0, 1, 2)),
+        ("3 sentences of 6, 2 and 4 tokens", [6, 2, 4], 6, (0, 1, 2)),
+        ("2 sentences, more padding than the longer one needs", [3, 4], 7, (0, 1, 2)),
+        ("3 sentences of one token, their <eos>", [1, 1, 1], 1, (0, 1, 2)),
         ("other ids: pad 11, bos 4, eos 9", [5, 3, 2, 5], 5, (11, 4, 9)),
     ]:
         pad, bos, eos = special
@@ -133,9 +133,9 @@ def loss_cases(rng):
         {"logits": np.array([[[0.0, 0.0], [5.0, 1.0]]]), "y": np.array([[1, 0]]), "pad": 0},
     )
     for about, lengths, vocabulary, pad, dtype, mean, scale in [
-        ("no padding in the batch", [4, 4], 5, 0, np.float64, 0, 1),
-        ("batch 3, unequal lengths", [5, 1, 3], 7, 0, np.float32, 0, 1),
-        ("batch 4, one long sentence and short ones", [8, 2, 1, 1], 4, 0, np.float64, 0, 1),
+        ("2 sentences of 4 tokens, no padding", [4, 4], 5, 0, np.float64, 0, 1),
+        ("3 sentences of 5, 1 and 3 tokens", [5, 1, 3], 7, 0, np.float32, 0, 1),
+        ("one long sentence and three short ones", [8, 2, 1, 1], 4, 0, np.float64, 0, 1),
         ("pad is 3", [2, 6, 3], 6, 3, np.float64, 0, 1),
         ("logits in the hundreds, far apart", [3, 5], 5, 0, np.float32, 0, 300),
         ("logits in the hundreds, close together", [4, 2], 5, 0, np.float32, 200, 1),
@@ -326,8 +326,8 @@ def states_cases(rng):
     )
     for about, (batch, t, d_y, d), dtype in [
         ("one sentence of one word", (1, 1, 3, 2), np.float64),
-        ("batch 3, 4 words, width 5", (3, 4, 2, 5), np.float32),
-        ("batch 2, 7 words, embeddings as wide as states", (2, 7, 3, 3), np.float64),
+        ("3 sentences of 4 words, states of 5 numbers", (3, 4, 2, 5), np.float32),
+        ("2 sentences of 7 words, embeddings as wide as the states", (2, 7, 3, 3), np.float64),
     ]:
         yield Case(
             f"{about}, {np.dtype(dtype)}",
@@ -543,10 +543,10 @@ def greedy_cases(rng):
     )
     for about, batch, vocabulary, most, urge, (pad, bos, eos), dtype in [
         ("one sentence", 1, 6, 8, 1.0, (0, 1, 2), np.float64),
-        ("batch 5, sentences of different lengths", 5, 7, 12, 1.5, (0, 1, 2), np.float32),
-        ("batch 4, <eos> is rare and the limit is 6 words", 4, 6, 6, -1.0, (0, 1, 2), np.float64),
-        ("batch 6, other ids: pad 5, bos 0, eos 3", 6, 7, 10, 1.5, (5, 0, 3), np.float64),
-        ("batch 3, <eos> never comes", 3, 5, 4, -99.0, (0, 1, 2), np.float64),
+        ("5 sentences of different lengths", 5, 7, 12, 1.5, (0, 1, 2), np.float32),
+        ("4 sentences, <eos> is rare and the limit is 6 words", 4, 6, 6, -1.0, (0, 1, 2), np.float64),
+        ("6 sentences, other ids: pad 5, bos 0, eos 3", 6, 7, 10, 1.5, (5, 0, 3), np.float64),
+        ("3 sentences, <eos> never comes", 3, 5, 4, -99.0, (0, 1, 2), np.float64),
     ]:
         table, follow = table_model(rng, 4, vocabulary, eos, urge)
         table[:, :, [pad, bos]] -= 50  # no trained model writes these
@@ -752,12 +752,12 @@ def beam_cases(rng):
     wider = {**again, "table": crowded, "follow": np.zeros((1, 8), dtype=np.int64)}
     yield Case("the best sentence is crowded out of the beam", wider)
     for about, width, vocabulary, most, urge, (bos, eos), dtype in [
-        ("width 3", 3, 6, 8, 0.5, (1, 2), np.float64),
-        ("width 4, <eos> is rare", 4, 7, 9, -1.0, (1, 2), np.float32),
-        ("width 2, a long limit", 2, 5, 14, -0.5, (1, 2), np.float64),
-        ("width 3, bos 4 and eos 0", 3, 6, 7, 0.0, (4, 0), np.float64),
-        ("width 9, wider than the vocabulary", 9, 5, 6, 0.0, (1, 2), np.float64),
-        ("width 3, <eos> never comes", 3, 5, 4, -99.0, (1, 2), np.float32),
+        ("a beam of width 3", 3, 6, 8, 0.5, (1, 2), np.float64),
+        ("a beam of width 4, <eos> is rare", 4, 7, 9, -1.0, (1, 2), np.float32),
+        ("a beam of width 2, a long limit", 2, 5, 14, -0.5, (1, 2), np.float64),
+        ("a beam of width 3, bos 4 and eos 0", 3, 6, 7, 0.0, (4, 0), np.float64),
+        ("a beam of width 9, more than the vocabulary has", 9, 5, 6, 0.0, (1, 2), np.float64),
+        ("a beam of width 3, <eos> never comes", 3, 5, 4, -99.0, (1, 2), np.float32),
     ]:
         logits, follow = table_model(rng, 4, vocabulary, eos, urge, scale=1.0)
         table = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
@@ -1061,8 +1061,8 @@ def scheduled_cases(rng):
     for about, batch, t, rate, bos in [
         ("every word kept: plain teacher forcing", 2, 5, 1.0, 1),
         ("no word kept", 3, 4, 0.0, 1),
-        ("batch 4, half of the words kept", 4, 6, 0.5, 1),
-        ("batch 3, most words kept, bos 9", 3, 8, 0.7, 9),
+        ("4 sentences, half of the words kept", 4, 6, 0.5, 1),
+        ("3 sentences, most words kept, bos 9", 3, 8, 0.7, 9),
         ("sentences of one word", 5, 1, 0.5, 1),
     ]:
         y, predicted = rng.integers(10, 20, size=(batch, t)), rng.integers(20, 30, size=(batch, t))
