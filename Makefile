@@ -11,7 +11,7 @@ book: .venv/ready
 	@echo; echo "Open file://$(CURDIR)/_build/html/index.html"
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 serve: .venv/ready
 	$(BIN)/jupyter-book config sphinx . > /dev/null
