@@ -400,7 +400,7 @@ def _describe(value: Any, depth: int) -> Value:
     if value is None:
         return Value("none", "None")
     if isinstance(value, np.ndarray):
-        plain = np.array(value, copy=None, subok=False)
+        plain = np.asarray(value)  # an ndarray even of a subclass; `copy=None` would need NumPy 2
         keep = value.size <= LARGEST and plain.dtype.kind in "biufcUS"
         return Value("array", name, plain.copy() if keep else None, plain.shape, plain.dtype.name)
     if isinstance(value, (bool, int, float, complex, np.number, np.bool_)):
