@@ -1,8 +1,6 @@
 """What instructor and student click, in a real browser: formgrader, and the Validate button of JupyterLab."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from io import StringIO
 
 import pytest
 from nbgrader.api import Gradebook
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from rich.console import Console
 from sample_course import NAME, answered, hand_in, make_course
 
@@ -20,24 +18,16 @@ from autograder.grading.grade import grade
 from autograder.grading.notebooks import write
 
 PATIENCE = 90_000  # milliseconds: a busy machine starts JupyterLab and a kernel slowly
-QUIET = "gpu quic background-networking component-update sync"
-ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{feature}" for feature in QUIET.split())]
 
 
 @pytest.fixture(scope="module")
-def page():
-    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    chromium = os.environ.get("CHROME_PATH") or next(filter(None, found), None)
-    if chromium is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium: install it, or name it by CHROME_PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        # formgrader asks a CDN for MathJax, and shows no grade before there is an answer, good or bad.
-        page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-        yield page
-        browser.close()
+def page(browser):
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    # formgrader asks a CDN for MathJax, and shows no grade before there is an answer, good or bad.
+    page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
-"""What the tests of the book share: the built books (a sample with everything in it, and the real one), a browser, a
-server."""
+"""What the tests of the book share: the built books (a sample with everything in it, and the real one), a server."""
 
 import functools
 import http.server
@@ -12,20 +11,9 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).parent / "sample"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 
@@ -112,17 +100,3 @@ def serve():
     yield start
     for server in servers.values():
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium without a window. Tests that need it are skipped where it is not installed."""
-    chromium = os.environ.get("CHROME_PATH") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if chromium is None:
-        pytest.skip("no Chromium: install it (apt install chromium) or name it by CHROME_PATH")
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield instance
-        instance.close()

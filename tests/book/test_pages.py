@@ -10,7 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from book_pages import colab
 from bs4 import BeautifulSoup
-from conftest import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MAX_PAGE_BYTES = 1_000_000
