@@ -132,10 +132,14 @@ def is_fresh(cache, chapter: Chapter) -> bool:
     return False
 
 
-def expected_seconds(cache, chapter: Chapter) -> float:
-    """How long the chapter took the last time it ran under any version; infinite if it never did."""
+def expected_seconds(cache, chapter: Chapter) -> tuple[float, int]:
+    """What to sort by, to start with the longest: how long the chapter took the last time it ran under any version.
+
+    That is infinite if it never did; then the length of its code decides.
+    """
     earlier = [record for record in cache.list_cache_records() if record.uri == str(chapter.source)]
-    return max((record.data.get("execution_seconds", 0.0) for record in earlier), default=float("inf"))
+    seconds = max((record.data.get("execution_seconds", 0.0) for record in earlier), default=float("inf"))
+    return seconds, sum(len(cell.source) for cell in chapter.notebook.cells if cell.cell_type == "code")
 
 
 def forget_earlier(cache, chapter: Chapter) -> None:
@@ -180,6 +184,7 @@ async def run_chapter(chapter: Chapter, environment: dict[str, str], timeout: in
             on_cell_execute=begin,
             on_cell_executed=end,
             record_timing=False,
+            shutdown_kernel="immediate",  # nothing in it is worth waiting for
             config=Config(sockets),
         )
         try:
@@ -207,7 +212,7 @@ async def run_all(chapters: list[Chapter], cache_path: str, timeout: int, worker
     """Run the chapters, at most ``workers`` at a time; each good result goes into the cache at once."""
     cache = get_cache(cache_path)
     free = asyncio.Semaphore(workers)
-    chapters = sorted(reversed(chapters), key=lambda chapter: -expected_seconds(cache, chapter))  # longest first
+    chapters = sorted(chapters, key=lambda chapter: expected_seconds(cache, chapter), reverse=True)  # longest first
 
     with tempfile.TemporaryDirectory() as folder:
         environment = kernel_environment(Path(folder))
