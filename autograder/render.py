@@ -96,7 +96,7 @@ def numbers(want: np.ndarray, got: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def number(x: object, digits: int = 4) -> str:
     """One entry of an array as a word."""
     if isinstance(x, np.inexact):
-        return "NaN" if np.isnan(x) else f"{x:.{digits}g}"
+        return "NaN" if np.isnan(x) else f"{x + 0:.{digits}g}"  # -0.0 + 0 is 0.0, its equal
     return shorten(repr(str(x)), 24) if isinstance(x, str) else str(x)
 
 

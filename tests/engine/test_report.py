@@ -7,7 +7,7 @@ import engine_samples as samples
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -210,6 +210,7 @@ def test_a_value_hint_never_fails(want, data):
         assert isinstance(report.value_hint(want, got), str)
 
 
+@example(np.zeros((2, 3)), -np.zeros((2, 3)))
 @given(hnp.arrays(np.float64, (2, 3)), hnp.arrays(np.float64, (2, 3)))
 def test_numbers_that_differ_are_written_differently(want, got):
     a, b = render.numbers(want, got)
