@@ -17,7 +17,7 @@ from translator.training import device_for, processes, train
 
 PRESETS = {
     "tiny": {"d_model": 128, "h": 4, "layers": 2, "d_ff": 512, "dropout": 0.1},
-    "small": {"d_model": 256, "h": 4, "layers": 3, "d_ff": 1024, "dropout": 0.3},
+    "small": {"d_model": 256, "h": 4, "layers": 3, "d_ff": 512, "dropout": 0.3},
     "base": {"d_model": 512, "h": 8, "layers": 6, "d_ff": 2048, "dropout": 0.3},
 }
 
@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--corpus", required=True, help=", ".join(CORPORA))
     training.add_argument("--data", type=Path, help="folder with the corpus's files, in place of a download")
     training.add_argument("--out", type=Path, required=True, help="folder of the run")
+    training.add_argument(
+        "--task", choices=["translate", "complete"], help="complete: learn to finish sentences of the target language"
+    )
     training.add_argument("--preset", choices=PRESETS, default="small", help="the model's size")
     training.add_argument("--minutes", type=float, help="make the schedule about so long on this machine")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -41,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         ("lr", float, "highest learning rate"),
         ("warmup", int, "steps until the highest learning rate"),
         ("dropout", float, "share of activations dropped"),
+        ("evaluate-every", int, "steps between two looks at valid"),
         ("seed", int, "seed of weights, batches and dropout"),
     ]:
         training.add_argument(f"--{name}", type=kind, help=what)
@@ -88,15 +92,16 @@ def train_command(options: argparse.Namespace) -> None:
 
 def show(facts: dict) -> None:
     """One line that is written over, and a line that stays for each evaluation."""
-    if "valid_bleu" in facts:
-        print(f"\rstep {facts['step']:6}: BLEU on valid {facts['valid_bleu']:.2f}".ljust(100), flush=True)
+    if "valid_loss" in facts:
+        bleu = f", BLEU {facts['valid_bleu']:.2f}" if "valid_bleu" in facts else ""
+        print(f"\rstep {facts['step']:6}: on valid loss {facts['valid_loss']:.3f}{bleu}".ljust(100), flush=True)
         return
     done = facts["step"] / facts["steps"]
     bar = ("█" * round(20 * done)).ljust(20, "·")
     line = (
         f"{bar} {facts['step']}/{facts['steps']}  loss {facts['loss']:.3f}  "
         f"{facts['tokens_per_second']:,.0f} tokens/s  "
-        f"{minutes(facts['seconds'])} gone, {minutes(facts['seconds_left'])} to go"
+        f"{minutes(facts['wall_seconds'])} gone, {minutes(facts['wall_seconds_left'])} to go"
     )
     print("\r" + line.ljust(100), end="", flush=True)
 

@@ -29,8 +29,8 @@ class Search:
     limit: int
     finished: list[Hypothesis] = field(default_factory=list)
 
-    def best(self) -> Hypothesis:
-        return max(self.finished, key=lambda hypothesis: hypothesis.score)
+    def best(self) -> list[Hypothesis]:
+        return sorted(self.finished, key=lambda hypothesis: -hypothesis.score)
 
 
 def longest(source: int) -> int:
@@ -40,15 +40,16 @@ def longest(source: int) -> int:
 
 @torch.inference_mode()
 def beam_search(
-    model: Transformer, x: torch.Tensor, lengths: torch.Tensor, width: int = 5, alpha: float = 1.0
+    model: Transformer, x: torch.Tensor, lengths: torch.Tensor, width: int = 5, alpha: float = 1.0, best: int = 1
 ) -> list[list[Hypothesis]]:
-    """The finished hypotheses of each sentence, best first.
+    """The finished hypotheses of each sentence, best first. The first ``best`` of them are what is asked for.
 
     x: [batch, m], int64, padded; lengths: [batch]; both on the model's device. In each round every unfinished
     hypothesis is extended by every token, and of all extensions of a sentence the best 2·width are looked at: those
     among the first ``width`` that end in <eos> are finished, the first ``width`` others go on. A sentence is done when
-    ``width`` hypotheses are finished, when none that goes on can still beat the best of them, or at its `longest`
-    length, where what goes on counts as finished. The score is log p / n^alpha (Wu and others, 2016, without their 5).
+    ``width`` hypotheses are finished, when none that goes on can still come among the first ``best`` of them, or at its
+    `longest` length, where what goes on counts as finished. The score is log p / n^alpha (Wu and others, 2016, without
+    their 5).
     """
     model.eval()
     searches = [Search(longest(length)) for length in lengths.tolist()]
@@ -67,37 +68,36 @@ def beam_search(
         step[:, [PAD, BOS]] = -torch.inf  # never written
         vocabulary = step.shape[1]
         extended = (log_p.reshape(-1, 1) + step).reshape(len(open_), width * vocabulary)
-        best, flat = extended.topk(min(2 * width, width * vocabulary), dim=1)  # [open, 2 · width]
+        ranked, flat = extended.topk(min(2 * width, width * vocabulary), dim=1)  # [open, 2 · width]
         beam, token = flat // vocabulary, flat % vocabulary
+        values, beams, tokens = ranked.tolist(), beam.tolist(), token.tolist()
 
         done, keep = [], []  # blocks; and for each open sentence the candidates that go on
         for block, sentence in enumerate(open_):
-            search, going_on = searches[sentence], []
-            for rank in range(best.shape[1]):
-                value = best[block, rank].item()
+            this, going_on = searches[sentence], []
+            for rank, (value, word) in enumerate(zip(values[block], tokens[block], strict=True)):
                 if value == -torch.inf:
                     break
-                if token[block, rank] == EOS:
+                if word == EOS:
                     if rank < width:
-                        ids = written[block * width + beam[block, rank], 1:].tolist()
-                        search.finished.append(Hypothesis(ids, value, value / n**alpha))
+                        ids = written[block * width + beams[block][rank], 1:].tolist()
+                        this.finished.append(Hypothesis(ids, value, value / n**alpha))
                 elif len(going_on) < width:
                     going_on.append(rank)
-            if n == search.limit and not search.finished:
+            if n == this.limit and not this.finished:
                 for rank in going_on:
-                    ids = written[block * width + beam[block, rank], 1:].tolist()
-                    ids.append(token[block, rank].item())
-                    value = best[block, rank].item()
-                    search.finished.append(Hypothesis(ids, value, value / n**alpha))
+                    ids = [*written[block * width + beams[block][rank], 1:].tolist(), tokens[block][rank]]
+                    value = values[block][rank]
+                    this.finished.append(Hypothesis(ids, value, value / n**alpha))
             hopeless = (
                 not going_on
-                or len(search.finished) >= width
+                or len(this.finished) >= width
                 or (
-                    search.finished
-                    and search.best().score >= best[block, going_on[0]].item() / search.limit**alpha  # log p only falls
+                    len(this.finished) >= best  # and log p only falls:
+                    and this.best()[best - 1].score >= values[block][going_on[0]] / this.limit**alpha
                 )
             )
-            if hopeless or n == search.limit:
+            if hopeless or n == this.limit:
                 done.append(block)
             keep.append(going_on)
         blocks = [block for block in range(len(open_)) if block not in done]
@@ -107,7 +107,7 @@ def beam_search(
         chosen = torch.tensor([[*keep[b], *[keep[b][0]] * (width - len(keep[b]))] for b in blocks], device=x.device)
         missing = torch.tensor([[k >= len(keep[b]) for k in range(width)] for b in blocks], device=x.device)
         index = torch.tensor(blocks, device=x.device)[:, None]
-        log_p = best[index, chosen].masked_fill(missing, -torch.inf)
+        log_p = ranked[index, chosen].masked_fill(missing, -torch.inf)
         rows = (index * width + beam[index, chosen]).reshape(-1)
         written = torch.cat([written[rows], token[index, chosen].reshape(-1, 1)], dim=1)
         past = select(past, rows)
@@ -115,7 +115,7 @@ def beam_search(
             source, real = select(source, rows), real[rows]  # the same within a sentence: only blocks are dropped
         open_ = [open_[block] for block in blocks]
 
-    return [sorted(search.finished, key=lambda hypothesis: -hypothesis.score) for search in searches]
+    return [this.best() for this in searches]
 
 
 def select(layers: list, rows: torch.Tensor) -> list:
@@ -123,22 +123,33 @@ def select(layers: list, rows: torch.Tensor) -> list:
     return [[tensor[rows] for tensor in pair] for pair in layers]
 
 
-def translate(
-    model: Transformer, sources: Sequence[Sequence[int]], width: int = 5, alpha: float = 1.0, tokens: int = 4096
-) -> list[Hypothesis]:
-    """The best translation of each source (ids, without <eos>), in the order given. An empty source gives nothing.
+def search(
+    model: Transformer,
+    sources: Sequence[Sequence[int]],
+    width: int = 5,
+    alpha: float = 1.0,
+    best: int = 1,
+    tokens: int = 4096,
+) -> list[list[Hypothesis]]:
+    """`beam_search` for any number of sources (ids, without <eos>), in the order given. An empty source gives nothing.
 
     Sentences of about equal length are decoded together, at most ``tokens`` source tokens times ``width`` at a time.
     """
     device = next(model.parameters()).device
-    found: list[Hypothesis] = [Hypothesis([], 0.0, 0.0)] * len(sources)
+    found: list[list[Hypothesis]] = [[Hypothesis([], 0.0, 0.0)]] * len(sources)
     waiting = sorted((i for i, source in enumerate(sources) if len(source)), key=lambda i: -len(sources[i]))
     while waiting:
         size = max(1, tokens // (width * len(sources[waiting[0]])))
         together, waiting = waiting[:size], waiting[size:]
         x, lengths = pad([sources[i] for i in together])
-        for i, hypotheses in zip(
-            together, beam_search(model, x.to(device), lengths.to(device), width, alpha), strict=True
-        ):
-            found[i] = hypotheses[0]
+        hypotheses = beam_search(model, x.to(device), lengths.to(device), width, alpha, best)
+        for i, its in zip(together, hypotheses, strict=True):
+            found[i] = its
     return found
+
+
+def translate(
+    model: Transformer, sources: Sequence[Sequence[int]], width: int = 5, alpha: float = 1.0, tokens: int = 4096
+) -> list[Hypothesis]:
+    """The best translation of each source, as `search` finds it."""
+    return [hypotheses[0] for hypotheses in search(model, sources, width, alpha, tokens=tokens)]

@@ -12,6 +12,8 @@ new one, whole.
 
 import json
 import os
+import platform
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,16 +34,18 @@ class BadRun(Exception):
 class Config:
     """What a run is: its data, its model, how it is trained. Two runs with equal configs train the same model.
 
-    Widths as in the paper; ``vocabulary`` and ``tokens`` (a batch, padding and both sides included, all processes
-    together) count tokens; ``lr`` is the highest learning rate, reached after ``warmup`` steps; ``average`` is how much
-    of the averaged weights each step keeps; ``steps`` is the length of the schedule.
+    ``task`` is "translate", or "complete" for sentences of the target language alone. Widths as in the paper;
+    ``vocabulary`` and ``tokens`` (a batch, padding and both sides included, all processes together) count tokens;
+    ``lr`` is the highest learning rate, reached after ``warmup`` steps; ``average`` is how much of the averaged weights
+    each step keeps; ``steps`` is the length of the schedule.
     """
 
     corpus: str
+    task: str = "translate"
     d_model: int = 256
     h: int = 4
     layers: int = 3
-    d_ff: int = 1024
+    d_ff: int = 512
     dropout: float = 0.3
     vocabulary: int = 8000
     tokens: int = 4096
@@ -62,6 +66,24 @@ class Config:
         return Transformer(
             tokens, tokens, self.d_model, self.h, self.layers, self.d_ff, self.dropout, pre_norm=True, shared=True
         )
+
+
+def revision() -> str:
+    """The commit that this code is of, with "-dirty" if it was edited since; "unknown" outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def processor() -> str:
+    """The CPU's name, as far as the system tells, and how many of it this process may use."""
+    named = ""
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        named = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    return f"{named or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -10,7 +10,7 @@ that of the whole batch (`torch.nn.parallel.DistributedDataParallel`). Process 0
 import contextlib
 import math
 import os
-import platform
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,18 +19,18 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autograder.reference.seq2seq import shift_right
-from translator.batching import Batch, Ids, collate, epochs
+from translator.batching import Batch, Ids, collate, epochs, plan
 from translator.bpe import Tokenizer
+from translator.completion import CUTS, cut
 from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.evaluation import quality
-from translator.runs import BadRun, Config, Run
-from translator.vocabulary import PAD
+from translator.runs import BadRun, Config, Run, processor, revision
+from translator.speed import SmoothedCrossEntropy, attention_for, with_byte_dropout
 
 VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
 
@@ -44,9 +44,7 @@ def learning_rate(step: int, config: Config) -> float:
 
 def smoothed_loss(logits: torch.Tensor, y: torch.Tensor, smoothing: float) -> torch.Tensor:
     """The sum over real target tokens of cross-entropy with label smoothing. logits: [batch, t, V], y: [batch, t]."""
-    return F.cross_entropy(
-        logits.flatten(0, 1).float(), y.flatten(), ignore_index=PAD, label_smoothing=smoothing, reduction="sum"
-    )
+    return SmoothedCrossEntropy.apply(logits.flatten(0, 1), y.flatten(), smoothing)
 
 
 def precision(device: torch.device) -> torch.dtype:
@@ -57,6 +55,15 @@ def precision(device: torch.device) -> torch.dtype:
         flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
         return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
     return torch.float32
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, as ``--minutes`` counts them: of the wall clock on a GPU, of work on a CPU.
+
+    Seconds of work are the CPU time of this process, shared among its threads: what a wall clock would show if the
+    machine had nothing else to do. On a busy machine a schedule takes longer, but it is as long as on an idle one.
+    """
+    return time.perf_counter() if device.type == "cuda" else time.process_time() / torch.get_num_threads()
 
 
 def device_for(name: str = "auto") -> torch.device:
@@ -71,8 +78,8 @@ def device_for(name: str = "auto") -> torch.device:
 class Trainer:
     """One run in progress: the model, its averaged weights, the optimizer, and how far they have come.
 
-    ``pairs`` and ``valid`` are (source ids, target ids) and (source ids, reference text). ``rank`` and ``world`` are
-    this process's number and how many there are.
+    ``pairs`` are (source ids, target ids); ``valid`` has the target's text, too. ``rank`` and ``world`` are this
+    process's number and how many there are.
     """
 
     def __init__(
@@ -82,7 +89,7 @@ class Trainer:
         tokenizer: Tokenizer,
         language: str,
         pairs: Sequence[tuple[Ids, Ids]],
-        valid: Sequence[tuple[Ids, str]],
+        valid: Sequence[tuple[Ids, Ids, str]],
         device: torch.device,
         rank: int = 0,
         world: int = 1,
@@ -92,6 +99,8 @@ class Trainer:
         self.device, self.rank, self.world = device, rank, world
         self.dtype = precision(device)
         self.model = config.model(len(tokenizer)).to(device)
+        if device.type == "cpu":
+            with_byte_dropout(self.model)
         self.averaged = config.model(len(tokenizer)).to(device).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
@@ -100,8 +109,8 @@ class Trainer:
         self.parallel: nn.Module = self.model
         if world > 1:
             self.parallel = DistributedDataParallel(self.model)
-        self.step, self.seconds = 0, 0.0
-        self.best, self.best_step = -1.0, 0
+        self.step, self.seconds, self.wall_seconds = 0, 0.0, 0.0
+        self.best, self.best_step = -math.inf, 0
         self.losses, self.targets = torch.zeros((), device=device), 0  # since the last line of metrics
 
     # ---- one step ----
@@ -117,10 +126,11 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * learning_rate(self.step, config)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits = self.parallel(x, lengths, shift_right(y))
-        loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
-        self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
+        with attention_for(self.device):
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                logits = self.parallel(x, lengths, shift_right(y))
+            loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
+            self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.scaler.step(self.optimizer)
@@ -141,10 +151,11 @@ class Trainer:
     def fit(self, progress: Callable[[dict], None] = lambda facts: None, save_seconds: float = 60) -> None:
         """Train to the end of the schedule, or until BLEU on valid has not risen ``patience`` times.
 
-        ``progress`` is told now and then: step, steps, loss, tokens_per_second, seconds, seconds_left; and BLEU.
+        ``progress`` is told now and then: step, steps, loss, tokens_per_second, minutes gone and to go; and BLEU.
+        Seconds are those of `clock`, wall_seconds those of the wall clock; tokens are real ones, of both sides.
         """
-        began, saved = time.perf_counter() - self.seconds, time.perf_counter()
-        read, since = 0, time.perf_counter()
+        began, began_wall = clock(self.device) - self.seconds, time.perf_counter() - self.wall_seconds
+        saved, read, since = time.perf_counter(), 0, clock(self.device)
         for indices in epochs(self.pairs, self.config.tokens, self.config.seed, start=self.step):
             if self.step >= self.config.steps or self.out_of_patience():
                 break
@@ -156,25 +167,27 @@ class Trainer:
                 mean = self.total(self.losses) / self.targets
                 if not math.isfinite(mean):
                     raise BadRun(f"The loss is {mean} at step {self.step}: lower --lr, and train again.")
-                now = time.perf_counter()
-                self.seconds = now - began
+                now = clock(self.device)
+                self.seconds, self.wall_seconds = now - began, time.perf_counter() - began_wall
                 facts = {
                     "step": self.step,
                     "loss": mean,
                     "tokens_per_second": read / (now - since),
                     "lr": self.optimizer.param_groups[0]["lr"],
                     "seconds": self.seconds,
+                    "wall_seconds": self.wall_seconds,
                 }
                 self.note(facts)
-                left = (self.config.steps - self.step) * self.seconds / self.step
-                progress({**facts, "steps": self.config.steps, "seconds_left": left})
+                left = (self.config.steps - self.step) * self.wall_seconds / self.step
+                if self.rank == 0:
+                    progress({**facts, "steps": self.config.steps, "wall_seconds_left": left})
                 self.losses, self.targets = torch.zeros_like(self.losses), 0
                 read, since = 0, now
             if self.step % self.config.evaluate_every == 0 or last:
                 self.evaluate(progress)
-                since = time.perf_counter()
+                since = clock(self.device)
             if self.rank == 0 and (last or time.perf_counter() - saved > save_seconds):
-                self.seconds = time.perf_counter() - began
+                self.seconds, self.wall_seconds = clock(self.device) - began, time.perf_counter() - began_wall
                 self.save()
                 saved = time.perf_counter()
 
@@ -182,22 +195,40 @@ class Trainer:
         return self.step - self.best_step >= self.config.patience * self.config.evaluate_every
 
     def evaluate(self, progress: Callable[[dict], None]) -> None:
-        """BLEU of the averaged weights on valid, greedily; the best so far are kept. All processes learn of it."""
+        """How good are the averaged weights on valid? The best so far are kept. All processes learn of it.
+
+        Noted are the loss a token, and of translations BLEU, greedily: it decides which weights are best. Ends of
+        sentences can't be right or wrong, so completions are judged by the loss.
+        """
         score = torch.zeros((), dtype=torch.float64, device=self.device)
         if self.rank == 0:
             chosen = self.valid[:VALID_SENTENCES]
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                found = translate(self.averaged, [source for source, _ in chosen], width=1)
-            texts = [self.tokenizer.decode(hypothesis.ids) for hypothesis in found]
-            score += quality(texts, [reference for _, reference in chosen], self.language).bleu
-            self.note({"step": self.step, "valid_bleu": score.item(), "seconds": self.seconds})
-            progress({"step": self.step, "valid_bleu": score.item()})
+                facts = {"step": self.step, "valid_loss": self.valid_loss(chosen)}
+                if self.config.task == "translate":
+                    found = translate(self.averaged, [source for source, _, _ in chosen], width=1)
+                    texts = [self.tokenizer.decode(hypothesis.ids) for hypothesis in found]
+                    facts["valid_bleu"] = quality(texts, [text for _, _, text in chosen], self.language).bleu
+            score += facts.get("valid_bleu", -facts["valid_loss"])
+            self.note({**facts, "seconds": self.seconds, "wall_seconds": self.wall_seconds})
+            progress(facts)
         if self.world > 1:
             dist.broadcast(score, 0)
         if score.item() > self.best:
             self.best, self.best_step = score.item(), self.step
             if self.rank == 0:
-                self.run.keep("best", self.averaged.state_dict(), {"step": self.step, "valid_bleu": self.best})
+                self.run.keep("best", self.averaged.state_dict(), facts)
+
+    @torch.inference_mode()
+    def valid_loss(self, chosen: Sequence[tuple[Ids, Ids, str]]) -> float:
+        """Cross-entropy a target token, in nats, without smoothing, of the averaged weights."""
+        pairs = [(source, target) for source, target, _ in chosen]
+        self.averaged.eval()
+        total = 0.0
+        for indices in plan(pairs, self.config.tokens, seed=0):
+            x, lengths, y = (tensor.to(self.device) for tensor in collate(pairs, indices))
+            total += smoothed_loss(self.averaged(x, lengths, shift_right(y)), y, 0.0).item()
+        return total / sum(len(target) + 1 for _, target in pairs)
 
     def total(self, losses: torch.Tensor) -> float:
         if self.world > 1:
@@ -219,6 +250,7 @@ class Trainer:
         facts = {
             "step": self.step,
             "seconds": self.seconds,
+            "wall_seconds": self.wall_seconds,
             "best": self.best,
             "best_step": self.best_step,
             "losses": self.losses.item() * self.world,  # with several processes an estimate
@@ -243,7 +275,7 @@ class Trainer:
                 state.setdefault(int(number), {})[key] = tensor
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
             self.scaler.load_state_dict(facts["scaler"])
-            self.step, self.seconds = facts["step"], facts["seconds"]
+            self.step, self.seconds, self.wall_seconds = facts["step"], facts["seconds"], facts["wall_seconds"]
             self.best, self.best_step = facts["best"], facts["best_step"]
             self.losses += facts["losses"] * (self.rank == 0)
             self.targets = facts["targets"]
@@ -284,9 +316,14 @@ def train(
             raise BadRun(f"The run in {folder} was begun with other sentences of {corpus.name}: choose another --out.")
         tokenizer = run.tokenizer()
     else:
-        tokenizer = Tokenizer.train([side for pair in corpus.train for side in pair], config.vocabulary)
-    pairs = [(tokenizer.encode(x), tokenizer.encode(y)) for x, y in corpus.train]
-    valid = [(tokenizer.encode(x), y) for x, y in corpus.valid]
+        texts = (pair[1:] if config.task == "complete" else pair for pair in corpus.train)  # only its own language
+        tokenizer = Tokenizer.train([side for sides in texts for side in sides], config.vocabulary)
+    if config.task == "complete":
+        pairs = cut([y for _, y in corpus.train], tokenizer, CUTS, config.seed)
+        valid = [(x, y, tokenizer.decode(y)) for x, y in cut([y for _, y in corpus.valid], tokenizer, 1, seed=0)]
+    else:
+        pairs = [(tokenizer.encode(x), tokenizer.encode(y)) for x, y in corpus.train]
+        valid = [(tokenizer.encode(x), tokenizer.encode(y), y) for x, y in corpus.valid]
 
     def trainer(config: Config) -> Trainer:
         return Trainer(run, config, tokenizer, corpus.target, pairs, valid, device, rank, world)
@@ -297,8 +334,10 @@ def train(
         if rank == 0:
             about = {
                 "fingerprint": corpus.fingerprint(),
+                "command": " ".join(sys.argv),
+                "revision": revision(),
                 "torch": torch.__version__,
-                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+                "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
                 "precision": str(precision(device)).removeprefix("torch."),
                 "processes": world,
                 "threads": torch.get_num_threads(),
@@ -321,12 +360,12 @@ def steps_in(minutes: float, throwaway: Trainer, timed: int = 20) -> int:
     stream = epochs(throwaway.pairs, throwaway.config.tokens, throwaway.config.seed)
     for indices in islice(stream, timed // 4):
         throwaway.learn(indices)
-    began = time.perf_counter()
+    began = clock(throwaway.device)
     for indices in islice(stream, timed):
         throwaway.learn(indices)
     if throwaway.device.type == "cuda":
         torch.cuda.synchronize()
-    steps = torch.tensor(0.9 * 60 * minutes / ((time.perf_counter() - began) / timed), device=throwaway.device)
+    steps = torch.tensor(0.9 * 60 * minutes / ((clock(throwaway.device) - began) / timed), device=throwaway.device)
     if throwaway.world > 1:
         dist.broadcast(steps, 0)
     return max(10, round(steps.item()))

@@ -67,7 +67,7 @@ def weights(run: Run, name="last"):
 
 def facts(run: Run):
     """What was noted, without what a clock had to do with."""
-    clock = {"seconds", "tokens_per_second"}
+    clock = {"seconds", "wall_seconds", "tokens_per_second"}
     return [{key: value for key, value in line.items() if key not in clock} for line in run.metrics()]
 
 
@@ -193,7 +193,7 @@ def test_early_stopping(tmp_path, exact, monkeypatch):
     config = Config(**{**vars(SMALL), "steps": 80, "evaluate_every": 10, "patience": 2})
     run = train(tmp_path / "run", copies(), config, CPU)
     assert [line["step"] for line in run.metrics() if "valid_bleu" in line] == [10, 20, 30]
-    assert run.kept("best")[1] == {"step": 10, "valid_bleu": 5.0}
+    assert run.kept("best")[1].items() >= {"step": 10, "valid_bleu": 5.0}.items()
 
 
 def test_a_folder_is_not_overwritten_and_not_mixed(tmp_path, exact):
