@@ -340,7 +340,12 @@ def plain_text(error: BaseException) -> str:
 
 
 HERE = str(Path(__file__).resolve().parent)
-LIBRARIES = (HERE, *{sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")})
+LIBRARIES = (
+    HERE,
+    *{sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")},
+    "<frozen",
+    "<__array_function__",  # NumPy 1
+)
 
 
 def own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
@@ -348,7 +353,7 @@ def own_frames(traceback: TracebackType | None) -> list[tuple[int, str]]:
     found = []
     while traceback:
         path = traceback.tb_frame.f_code.co_filename
-        if not path.startswith(LIBRARIES) and "site-packages" not in path and not path.startswith("<frozen"):
+        if not path.startswith(LIBRARIES) and "site-packages" not in path:
             source = linecache.getline(path, traceback.tb_lineno, traceback.tb_frame.f_globals).strip()
             found.append((traceback.tb_lineno, source[:200]))
         traceback = traceback.tb_next
@@ -497,9 +502,10 @@ def _by_signal(seconds: float, deadline: float) -> Callable[[], None]:
 def _by_thread(seconds: float, deadline: float) -> Callable[[], None]:
     caller = ctypes.c_ulong(threading.get_ident())
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    lock, done = threading.Lock(), threading.Event()
+    lock, begin, done = threading.Lock(), threading.Event(), threading.Event()
 
     def watch():
+        begin.wait()  # nothing may be raised inside Thread.start, whose locks would stay held
         wait = seconds
         while not done.wait(wait):
             with lock:
@@ -508,6 +514,7 @@ def _by_thread(seconds: float, deadline: float) -> Callable[[], None]:
             wait = 0.1
 
     threading.Thread(target=watch, daemon=True).start()
+    begin.set()
 
     def stop():
         with lock:
@@ -622,7 +629,7 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
     state, dtype, grad = torch.random.get_rng_state(), torch.get_default_dtype(), torch.is_grad_enabled()
     shown = vars(torch._tensor_str.PRINT_OPTS).copy()
     accelerator = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    device = torch.get_default_device() if hasattr(torch, "get_default_device") else None
+    device = torch.empty(0).device  # torch.get_default_device() is younger than torch 2.1
     try:
         torch.default_generator.manual_seed(0)
         torch.set_default_dtype(torch.float32)
@@ -636,7 +643,7 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
         vars(torch._tensor_str.PRINT_OPTS).update(shown)
         if accelerator is not None:
             torch.cuda.set_rng_state_all(accelerator)
-        if device is not None and torch.get_default_device() != device:
+        if torch.empty(0).device != device:
             torch.set_default_device(None if device.type == "cpu" else device)
 
 
