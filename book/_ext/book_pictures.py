@@ -10,6 +10,13 @@ A picture is one script, ``_static/pictures/NAME.js``, on top of the shared ``_s
 how to write one. Only pages with a picture load these. Without JavaScript and on paper there are the alternative text,
 a link to the page in the published book, and, if ``:figure:`` names one, a reference to the figure that stands still.
 
+A picture that shows what a cell computed, as `heads` does, reads it from the page: the chapter has a cell with the tag
+``remove-input`` that returns
+
+    HTML(f'<script type="application/json" data-numbers="heads">{json.dumps(numbers)}</script>')
+
+So the picture and the page's figures have the same numbers, those of this build.
+
 Pictures have no number, since they are not on paper. ``{ref}`the picture <picture-query>``` leads to one; ``:name:``
 gives it another name, which a second picture of the same kind needs. It is not for figures that a cell draws
 (`book_figures`).
@@ -28,6 +35,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).resolve().parents[1] / "_static" / "pictures"
 SHARED = "pictures"
+NUMBERS = re.compile(r"Pictures\.add\([^)]*\bnumbers\b")  # a script that asks for numbers from the page
 
 
 class picture(nodes.General, nodes.Element):
@@ -110,7 +118,12 @@ def depart_caption(self, node: picture_caption) -> None:
 
 def load_scripts(app, pagename, templatename, context, doctree) -> None:
     """Have a page load what its pictures need, the shared script first."""
-    used = sorted(set(re.findall(r'<figure[^>]* data-picture="([\w-]+)"', context.get("body", ""))))
+    body = context.get("body", "")
+    used = sorted(set(re.findall(r'<figure[^>]* data-picture="([\w-]+)"', body)))
+    for name in used:
+        if NUMBERS.search((FOLDER / f"{name}.js").read_text(encoding="utf-8")) and f'data-numbers="{name}"' not in body:
+            problem = f"no cell of the page returns the numbers of the picture {name!r}"
+            log.warning(problem, location=pagename, type="pictures", subtype="missing-numbers")
     if used:
         app.add_css_file(f"pictures/{SHARED}.css")
         for name in [SHARED, *used]:

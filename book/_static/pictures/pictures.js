@@ -4,6 +4,7 @@
 //
 // The function is called once for each `{picture} NAME` of the page. It fills `stage`, an empty element, and calls
 // `say(sentence)` when something changed: a screen reader hears the last sentence when the reader has come to rest.
+// A third thing, `numbers`, is what a cell of the page computed for the picture (book_pictures.py says how).
 // No modules and no fetch: the book also reads from the disk. Nothing moves by itself, and all randomness has a seed.
 "use strict";
 
@@ -104,6 +105,13 @@ window.Pictures = (() => {
     return { node, set: update };
   };
 
+  // One of several, as a list that unfolds, for where many stand side by side; `options` as above.
+  const select = (label, options, value, changed) => {
+    const list = element("select", { change: () => changed(options[list.selectedIndex][0]) }, ...options.map(([, text]) => element("option", {}, text)));
+    list.selectedIndex = options.findIndex(([key]) => key === value);
+    return { node: element("label", { class: "picture-select" }, element("span", {}, label), list) };
+  };
+
   const button = (text, click) => element("button", { type: "button", class: "picture-button", click }, text);
 
   // ---- drawings --------------------------------------------------------------------------------------------------
@@ -176,6 +184,8 @@ window.Pictures = (() => {
   // ---- pictures --------------------------------------------------------------------------------------------------
 
   const add = (name, draw) => {
+    const found = document.querySelector(`script[data-numbers="${name}"]`);
+    const numbers = found && JSON.parse(found.textContent);
     for (const figure of document.querySelectorAll(`figure[data-picture="${name}"]`)) {
       const alt = figure.querySelector(".picture-alt");
       alt.id = `picture-alt-${++ids}`;
@@ -186,7 +196,7 @@ window.Pictures = (() => {
         clearTimeout(waiting);
         waiting = setTimeout(() => (live.textContent = sentence), REST);
       };
-      draw({ stage, say });
+      draw({ stage, say, numbers });
       clearTimeout(waiting); // the start is nothing new
       figure.querySelector("figcaption").before(stage, live);
       figure.classList.add("live");
@@ -194,7 +204,7 @@ window.Pictures = (() => {
   };
 
   return {
-    add, button, choice, dot, element, entropy, handle, line, matmul, normals, number, path, plane, set, slider, softmax, sum, svg, text,
-    toggle, transpose,
+    add, button, choice, dot, element, entropy, handle, line, matmul, normals, number, path, plane, select, set, slider, softmax, sum, svg,
+    text, toggle, transpose,
   };
 })();

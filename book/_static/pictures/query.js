@@ -84,7 +84,7 @@ Pictures.add("query", ({ stage, say }) => {
       weight.textContent = number(alpha[i], 3);
       bar.style.width = `${100 * alpha[i]}%`;
       set(dots[i], { r: 3 + 15 * Math.sqrt(alpha[i]) });
-      set(pulls[i], { x2: values.x(c[0]), y2: values.y(c[1]), "stroke-width": 0.5 + 6 * alpha[i] });
+      set(pulls[i], { x2: values.x(c[0]), y2: values.y(c[1]), style: `stroke-width: ${0.5 + 6 * alpha[i]}px` });
     });
     total.textContent = number(sum(alpha), 3);
     set(mixture, { cx: values.x(c[0]), cy: values.y(c[1]) });
