@@ -509,9 +509,9 @@ def assert_wavelengths(figure, d, p, k):
             assert np.allclose(direction, row[column : column + 2], atol=1e-4)  # (sin, cos): noon is angle 0
 
 
-def test_the_wavelengths_are_the_encoding_and_the_dot_product_forgets_the_position(opened):
+def test_the_wavelengths_are_the_encoding_and_the_inner_product_forgets_the_place(opened):
     figure = picture(opened(), "wavelengths")
-    where, offset = (figure.get_by_role("slider", name=name) for name in ("position p", "offset k"))
+    where, offset = (figure.get_by_role("slider", name=name) for name in ("place p", "offset k"))
     curve = figure.locator("path")
     assert_wavelengths(figure, d=8, p=10, k=5)
     for d in (8, 32, 128, 512):

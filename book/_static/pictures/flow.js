@@ -17,7 +17,7 @@ Pictures.add("flow", ({ stage, say }) => {
   const numbers = (shape) => `[${shape.map(value).join(", ")}]`;
   const count = (shape) => shape.reduce((product, name) => product * value(name), 1);
   // What does not fit into a box, shorter.
-  const SHORT = { "Target tokens, shifted": "Target, shifted", "Masked self-attention": "Masked self-att.", "Encoder–decoder attention": "Enc.–dec. attention" };
+  const SHORT = { "Target tokens, shifted": "Target, shifted", "Masked self-attention": "Masked self-att." };
   const grouped = (n) => n.toLocaleString("en");
 
   // ---- the blocks, in the order in which they work. Tensors and weights are pairs of a name and a shape.
@@ -83,9 +83,9 @@ Pictures.add("flow", ({ stage, say }) => {
     attention("Masked self-attention", ["Y", Y, "t"], ["Y", Y, "t"], [1, "t", "t"],
       "As in the encoder, but the mask is the causal one: position i sees positions 1 … i, and nothing that is still to be written."),
     addNorm("Y", Y, "masked self-attention"),
-    attention("Encoder–decoder attention", ["Y", Y, "t"], ["encoder’s output", X, "m"], ["batch", 1, "m"],
+    attention("Cross-attention", ["Y", Y, "t"], ["encoder’s output", X, "m"], ["batch", 1, "m"],
       "The decoder asks: Q from Y. The encoder answers: K and V, each made from the whole of its output. The residual is the decoder’s. The mask hides the source’s padding."),
-    addNorm("Y", Y, "encoder–decoder attention"),
+    addNorm("Y", Y, "cross-attention"),
     feedForward(Y),
     addNorm("Y", Y, "feed-forward"),
     { title: "Linear", in: [["Y", Y]], inside: [], out: [["logits Y Eᵀ", ["batch", "t", "V"]]], weights: [],
@@ -160,7 +160,7 @@ Pictures.add("flow", ({ stage, say }) => {
     for (const [before, b, after] of column.map((b, k) => [column[k - 1], b, column[k + 1]]).slice(1)) {
       const shape = before.out[0][1];
       if (attends(b)) {
-        const fork = b.bottom + 24, crossed = b.title.startsWith("Encoder");
+        const fork = b.bottom + 24, crossed = b.title.startsWith("Cross");
         for (const [across, name] of crossed ? [[44, "Q"]] : [[-44, "Q"], [0, "K"], [44, "V"]]) {
           const points = [[b.x, before.top], [b.x, fork], [b.x + across, fork], [b.x + across, b.bottom]];
           arrow(before, b, points, shape, across === 44 ? { x: b.x + 6, y: before.top - 8 } : null, name);

@@ -1,5 +1,5 @@
 // Sinusoidal positions as clocks: PE(p)[2i] = sin(p ω_i), PE(p)[2i+1] = cos(p ω_i), ω_i = 10000^(−2i/d). Each pair of columns is a clock
-// of its own wavelength 2π/ω_i. Two rows, p and p + k, and their dot product Σ_i cos(k ω_i), in which p does not occur.
+// of its own wavelength 2π/ω_i. Two rows, p and p + k, and their inner product Σ_i cos(k ω_i), in which p does not occur.
 "use strict";
 
 Pictures.add("wavelengths", ({ stage, say }) => {
@@ -45,12 +45,12 @@ Pictures.add("wavelengths", ({ stage, say }) => {
     clocks.replaceChildren(...chosen.map(face));
   };
 
-  // ---- the dot product against the offset
+  // ---- the inner product against the offset
   const size = { width: 320, height: 220, margin: [12, 12, 24, 34] };
   let chart, curve, here;
   const chartBox = element("div");
   const axes = () => {
-    chart = plane({ ...size, frame: [-FAR, FAR, Math.min(-1, -d / 8), d / 2], label: "The dot product PE(p)·PE(p + k) against the offset k" });
+    chart = plane({ ...size, frame: [-FAR, FAR, Math.min(-1, -d / 8), d / 2], label: "The inner product PE(p)·PE(p + k) against the offset k" });
     for (const tick of [0, d / 4, d / 2]) {
       chart.node.append(line(chart, [-FAR, tick], [FAR, tick], { class: "faint" }), text(chart, [-FAR, tick], String(tick), { dx: -6, dy: 4, "text-anchor": "end" }));
     }
@@ -75,7 +75,7 @@ Pictures.add("wavelengths", ({ stage, say }) => {
     say(facts.textContent);
   };
 
-  const where = slider({ label: "position p", min: 0, max: LAST, step: 1, value: p, show: String }, (v) => {
+  const where = slider({ label: "place p", min: 0, max: LAST, step: 1, value: p, show: String }, (v) => {
     p = v;
     update();
   });
@@ -99,7 +99,7 @@ Pictures.add("wavelengths", ({ stage, say }) => {
       "div",
       { class: "picture-row" },
       panel(clocks, "Columns in pairs, as clocks, with their wavelengths: ", key("c0", "p"), ", ", key("c1", "p + k")),
-      panel(chartBox, "Dot product against the offset k; ● here"),
+      panel(chartBox, "Inner product against the offset k; ● here"),
     ),
     facts,
   );
