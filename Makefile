@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book test serve exercises colab bench lint clean
+.PHONY: book test serve exercises colab new-exercise new-chapter bench lint clean
 
 book: .venv/ready
 	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going
@@ -22,6 +22,17 @@ exercises: .venv/ready
 
 colab: .venv/ready
 	$(BIN)/python book/_ext/colab_notebooks.py
+
+new-exercise: .venv/ready
+	$(BIN)/python -m autograder.grading.start exercise "$(NAME)" "$(CHAPTER)"
+	$(BIN)/ruff format -q autograder/catalogue
+	$(BIN)/autograder release "$(CHAPTER)"
+
+new-chapter: .venv/ready
+	$(BIN)/python -m autograder.grading.start chapter "$(NAME)"
+	$(BIN)/ruff format -q autograder/catalogue
+	$(BIN)/autograder release "$(NAME)"
+	$(MAKE) colab
 
 bench: .venv/ready
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done

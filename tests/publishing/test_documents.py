@@ -24,7 +24,7 @@ def code(name):
 
 @each_document
 def test_every_make_target_exists(name):
-    targets = [target for line in code(name) for target in re.findall(r"\bmake ([a-z]+)", line)]
+    targets = [target for line in code(name) for target in re.findall(r"\bmake ([a-z-]+)", line)]
     assert targets and set(targets) <= TARGETS
 
 
