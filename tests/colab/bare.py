@@ -23,7 +23,7 @@ from autograder import colab
 ROOT = Path(__file__).resolve().parents[2]
 BARE = ROOT / ".venv-colab"
 WHEELS = BARE / "wheels"  # what pip builds the package with
-COLAB_HAS = ["numpy", "torch", "matplotlib", "ipykernel"]
+COLAB_HAS = ["numpy", "torch", "matplotlib", "scikit-learn", "ipykernel"]  # as far as the chapters use it
 PACKAGE = ["autograder", "translator", "pyproject.toml", "README.md", "LICENSE"]  # what pip reads of the repository
 
 
@@ -34,7 +34,7 @@ def run(*command: object, **options) -> str:
 def bare_environment() -> Path:
     """The site-packages of the bare environment."""
     pins, place, ready = ROOT / "requirements.txt", BARE / "environment", BARE / "ready"
-    state = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
+    state = hashlib.sha256(pins.read_bytes() + f"{sys.version} {COLAB_HAS}".encode()).hexdigest()
     BARE.mkdir(exist_ok=True)
     with FileLock(BARE / "lock"):
         if not ready.is_file() or ready.read_text(encoding="utf-8") != state:
