@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from autograder import probe
-from autograder.exercise import Case, Exercise, Mistake
+from autograder.exercise import Case, Exercise, Mistake, Tolerance
 from autograder.reference import positional_encoding as pos
 
 ASSIGNMENT = "08-positional-encoding"
@@ -388,6 +388,13 @@ def _rotary_swapped_pairs(X, positions):
     return X * angle.cos().to(X.dtype) + other * angle.sin().to(X.dtype)
 
 
+def _rotary_single_precision(X, positions):
+    """Frequencies in float32, as torch makes them of whole numbers."""
+    angle = positions[:, None, :, None] / 10000 ** (torch.arange(0, X.shape[-1], 2) / X.shape[-1])
+    x, y = X.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((x * angle.cos() - y * angle.sin(), y * angle.cos() + x * angle.sin()), -1).flatten(-2)
+
+
 def _rotary_matrices(X, positions):
     d_k = X.shape[-1]
     M = np.stack([[pos.rotation_matrix(d_k, -int(p)) for p in row] for row in positions])  # [batch, n, d_k, d_k]
@@ -746,10 +753,16 @@ EXERCISES = [
                 "pos-relative",
             ),
             Mistake(
+                "distances not clipped",
+                _relative(rows=lambda apart, c: apart + c),
+                "The table has rows for near words only. Beyond it, one side raises an IndexError, and the other takes "
+                "a wrong row, since Python counts negative numbers from the end.",
+                "pos-relative",
+            ),
+            Mistake(
                 "far words around the other end",
                 _relative(rows=lambda apart, c: (apart + c) % (2 * c + 1)),
-                "Beyond the end of the table you begin again at its other end: a negative index, or a remainder. Far "
-                "words share the outermost rows.",
+                "Beyond the end of the table you begin again at its other end. Far words share the outermost rows.",
                 "pos-relative",
             ),
             Mistake(
@@ -952,8 +965,12 @@ EXERCISES = [
                 "pos-rope",
             ),
         ],
-        alternatives=[_rotary_complex, _rotary_swapped_pairs, _rotary_matrices],
+        alternatives=[_rotary_complex, _rotary_swapped_pairs, _rotary_single_precision, _rotary_matrices],
         framework="torch",
+        tolerance=Tolerance(
+            float64=(1e-4, 1e-5),
+            reason="frequencies made of whole numbers are single precision in torch; every mistake is far larger",
+        ),
     ),
     Exercise(
         name="to_interleaved",

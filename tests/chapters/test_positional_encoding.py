@@ -240,3 +240,78 @@ def test_converted_weights_give_the_same_scores(d_k):
     torch.testing.assert_close(scores(*converted, pos.rotary_embedding), expected, rtol=0, atol=1e-12)
     if d_k > 2:
         assert (scores(W_Q, W_K, pos.rotary_embedding) - expected).abs().max() > 0.01
+
+
+# ---- what the chapter says beyond its functions --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 4, -2])
+def test_a_rotation_as_query_matrix_looks_k_words_back(k):
+    PE = exact(20, 64)
+    looks_at = (PE @ pos.rotation_matrix(64, -k) @ PE.T).argmax(1)
+    inside = [p for p in range(20) if 0 <= p - k < 20]
+    assert [looks_at[p] for p in inside] == [p - k for p in inside]
+
+
+def test_sines_alone_cannot_be_moved_on_by_a_matrix():
+    both, sines = exact(300, 32), exact(300, 64)[:, 0::2]
+    missed = []
+    for E in (both, sines):
+        M, *_ = np.linalg.lstsq(E[:-1], E[1:], rcond=None)
+        missed.append(abs(E[:-1] @ M - E[1:]).max())
+    assert missed[0] < 1e-8 and missed[1] > 0.1
+
+
+@few
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 99))
+def test_skewing_picks_the_row_of_each_distance(n, d, seed):
+    """Row l of E is for distance l − (n − 1); only keys that are not later count."""
+    torch.manual_seed(seed)
+    Q, E = torch.randn(2, n, d)
+    skewed = F.pad(Q @ E.T, (1, 0)).reshape(n + 1, n)[1:]
+    for i in range(n):
+        for j in range(i + 1):
+            torch.testing.assert_close(skewed[i, j], Q[i] @ E[j - i + n - 1])
+
+
+def rotary_output(Q, K, V, positions, mask, values=False):
+    turn = lambda X: pos.rotary_embedding(X, positions)  # noqa: E731
+    return F.scaled_dot_product_attention(turn(Q), turn(K), turn(V) if values else V, attn_mask=mask)
+
+
+def test_moving_a_sentence_changes_nothing_unless_values_are_turned():
+    torch.manual_seed(5)
+    Q, K, V = torch.randn(3, 1, 2, 5, 6, dtype=torch.float64)
+    at = torch.arange(5)[None]
+    for values in (False, True):
+        here, there = (rotary_output(Q, K, V, at + start, None, values) for start in (0, 30))
+        assert torch.allclose(here, there, rtol=0, atol=1e-10) is not values
+
+
+def test_positions_that_count_real_words_are_right_with_any_padding():
+    """On the left RoPE needs no counting, with a hole it does."""
+    torch.manual_seed(6)
+    Q, K, V = torch.randn(3, 1, 1, 4, 6, dtype=torch.float64)
+    alone = rotary_output(Q, K, V, torch.arange(4)[None], torch.ones(4, 4).bool().tril())[:, :, -1]
+    for real, needs_counting in [([0, 0, 1, 1, 1, 1], False), ([1, 1, 1, 0, 0, 1], True)]:
+        real = torch.tensor([real], dtype=torch.bool)
+        padded = torch.zeros(3, 1, 1, 6, 6, dtype=torch.float64)
+        padded[:, :, :, real[0]] = torch.stack([Q, K, V])
+        mask = (torch.ones(6, 6).bool().tril() & real[:, None]) | torch.eye(6, dtype=torch.bool)
+        counted = (real.cumsum(1) - 1).clamp(min=0)
+        got = [rotary_output(*padded, at, mask[:, None])[:, :, -1] for at in (counted, torch.arange(6)[None])]
+        torch.testing.assert_close(got[0], alone, rtol=0, atol=1e-12)
+        assert torch.allclose(got[1], alone, rtol=0, atol=1e-12) is not needs_counting
+
+
+def test_one_word_at_a_time_with_a_cache_is_the_whole_sentence():
+    """Shaw and ALiBi take the queries for the last positions; sinusoids start where the cache ends."""
+    Q, K, V, A_K, A_V = (x.detach() for x in drawn(2, 3, 6, 6, 4, 5, 2, torch.float64))
+    causal = torch.ones(1, 6, 6, dtype=torch.bool).tril()
+    whole = pos.relative_attention(Q, K, V, A_K, A_V, causal)
+    for p in range(6):
+        past = K[:, :, : p + 1], V[:, :, : p + 1]
+        one = pos.relative_attention(Q[:, :, p : p + 1], *past, A_K, A_V, causal[:, p : p + 1, : p + 1])
+        torch.testing.assert_close(one, whole[:, :, p : p + 1], rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(pos.alibi_bias(6, 1, p + 1)[:, 0], pos.alibi_bias(6, 6, 6)[:, p, : p + 1])
+        assert torch.equal(sinusoidal_encoding(1, 7, start=p)[0], sinusoidal_encoding(6, 7)[p])
