@@ -271,7 +271,7 @@ Pictures.add("flow", ({ stage, say }) => {
       "div",
       { class: "picture-row picture-flow" },
       element("div", { class: "picture-panel" }, drawing),
-      element("div", { class: "picture-panel" }, element("div", { class: "picture-controls" }, back, next), title, words, table, total),
+      element("div", { class: "picture-panel" }, element("div", { class: "picture-controls" }, back, next), title, words, element("div", { class: "picture-scroll" }, table), total),
     ),
   );
   go(0);

@@ -119,7 +119,7 @@ Pictures.add("heads", ({ stage, say, numbers }) => {
   const panel = (title, node) => element("div", { class: "picture-panel" }, element("p", {}, title), node);
   stage.append(
     element("div", { class: "picture-controls" }, which.node, models.node, heads.node, words),
-    element("div", { class: "picture-row picture-pair" }, panel("One head, all words", drawing.node), panel("One word, all heads", table)),
+    element("div", { class: "picture-row picture-pair" }, panel("One head, all words", drawing.node), panel("One word, all heads", element("div", { class: "picture-scroll" }, table))),
     sentence,
   );
   update();
