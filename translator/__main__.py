@@ -1,18 +1,19 @@
-"""The translator's command line: ``python -m translator train|evaluate|translate``."""
+"""The translator's command line: ``python -m translator train|evaluate|translate|complete``."""
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from itertools import islice
 from pathlib import Path
 
+from translator.completion import complete
 from translator.corpora import CORPORA, BadCorpus, load
-from translator.decoding import translate
 from translator.download import DownloadFailed
-from translator.evaluation import quality
-from translator.runs import BadRun, Config, Run
+from translator.evaluation import quality, translations
+from translator.runs import BadRun, Config, Run, write
 from translator.training import device_for, processes, train
 
 PRESETS = {
@@ -20,6 +21,8 @@ PRESETS = {
     "small": {"d_model": 256, "h": 4, "layers": 3, "d_ff": 512, "dropout": 0.3},
     "base": {"d_model": 512, "h": 8, "layers": 6, "d_ff": 2048, "dropout": 0.3},
 }
+
+TOGETHER = 64  # lines of a file that are translated at once
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,22 +55,35 @@ def parser() -> argparse.ArgumentParser:
     for command, what in [
         ("evaluate", "BLEU and chrF on the corpus's test set or on files; the last line is one JSON object"),
         ("translate", "translate lines of standard input"),
+        ("complete", "finish a sentence: the most probable completions, with their probabilities"),
     ]:
         using = commands.add_parser(command, help=what)
         using.add_argument("--run", type=Path, required=True, help="folder of the run")
-        using.add_argument("--beam", type=int, default=5, help="width of the beam; 1 is greedy")
-        using.add_argument("--alpha", type=float, default=1.0, help="length normalisation: log p / n^alpha")
         using.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+        if command == "complete":
+            using.add_argument("--prefix", required=True, help="how the sentence begins")
+            using.add_argument("--count", type=int, default=5, help="how many completions")
+            continue
+        using.add_argument("--beam", type=int, default=5, help="width of the beam; 1 is greedy")
+        using.add_argument(
+            "--alpha", type=float, help="length normalisation: log p / n^alpha; without it, the best on valid"
+        )
         if command == "evaluate":
             using.add_argument("--data", type=Path, help="as for train")
             using.add_argument("--source", type=Path, help="sentences to translate, one a line")
             using.add_argument("--reference", type=Path, help="their translations, one a line")
+            using.add_argument("--output", type=Path, help="where to write the translations, one a line")
     return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    commands = {"train": train_command, "evaluate": evaluate_command, "translate": translate_command}
+    commands = {
+        "train": train_command,
+        "evaluate": evaluate_command,
+        "translate": translate_command,
+        "complete": complete_command,
+    }
     try:
         commands[options.command](options)
     except (BadCorpus, BadRun, DownloadFailed) as error:
@@ -116,6 +132,7 @@ def download_progress(done: int, total: int | None) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> None:
     run = Run(options.run)
+    run.demand("translate")
     config, tokenizer, device = run.config(), run.tokenizer(), device_for(options.device)
     if (options.source is None) != (options.reference is None):
         raise BadRun("Give both --source and --reference, or neither for the corpus's test set.")
@@ -133,30 +150,55 @@ def evaluate_command(options: argparse.Namespace) -> None:
                 f"{options.source} has {len(sources)} lines and {options.reference} {len(references)}: give one "
                 "reference for each sentence."
             )
-    model = run.model().to(device)
+        if not sources:
+            raise BadRun(f"{options.source} is empty: there is nothing to translate.")
+    model, alpha = run.model().to(device), run.alpha() if options.alpha is None else options.alpha
     began = time.perf_counter()
-    found = translate(model, [tokenizer.encode(source) for source in sources], options.beam, options.alpha)
+    texts = translations(model, tokenizer, sources, options.beam, alpha)
     seconds = time.perf_counter() - began
-    texts = [tokenizer.decode(hypothesis.ids) for hypothesis in found]
+    if options.output is not None:
+        write(options.output, "".join(f"{text}\n" for text in texts))
     scores = quality(texts, references, language=config.corpus.split("-")[-1])
-    print(json.dumps({**asdict(scores), "sentences": len(sources), "beam": options.beam, "seconds": round(seconds, 2)}))
+    settings = {"beam": options.beam, "alpha": alpha, "seconds": round(seconds, 2)}
+    print(json.dumps({**asdict(scores), "sentences": len(sources), **settings}))
 
 
 def translate_command(options: argparse.Namespace) -> None:
     run = Run(options.run)
+    run.demand("translate")
     model, tokenizer = run.model().to(device_for(options.device)), run.tokenizer()
-    for sentence in standard_input():
-        found = translate(model, [tokenizer.encode(sentence)], options.beam, options.alpha)
-        print(tokenizer.decode(found[0].ids), flush=True)
+    alpha = run.alpha() if options.alpha is None else options.alpha
+    lines = standard_input()
+    while together := list(islice(lines, 1 if sys.stdin.isatty() else TOGETHER)):
+        for text in translations(model, tokenizer, together, options.beam, alpha):
+            print(text, flush=True)
 
 
-def standard_input() -> Iterable[str]:
-    return (line.rstrip("\n") for line in sys.stdin)
+def complete_command(options: argparse.Namespace) -> None:
+    run = Run(options.run)
+    run.demand("complete")
+    model, tokenizer = run.model().to(device_for(options.device)), run.tokenizer()
+    try:
+        found = complete(model, tokenizer, options.prefix, options.count)
+    except ValueError as error:
+        raise BadRun(str(error)) from None
+    for sentence, p in found:
+        print(f"{p:.4f}\t{sentence}")
+
+
+def standard_input() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise BadRun(f"Line {number} of the input is not UTF-8.") from None
 
 
 def read_lines(path: Path) -> list[str]:
+    """The lines of a text; only a line feed ends one, since sentences may hold other separators of Unicode."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        return text.removesuffix("\n").split("\n") if text else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadRun(f"{path} can't be read as UTF-8 text: {error}") from None
 

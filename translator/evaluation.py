@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from sacrebleu.metrics import BLEU, CHRF
 
+from autograder.reference.transformer import Transformer
+from translator.bpe import Tokenizer
+from translator.decoding import translate
+
+ALPHAS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -38,3 +44,22 @@ def quality(translations: Sequence[str], references: Sequence[str], language: st
         length_ratio=score.ratio,
         exact_match=100 * sum(map(str.__eq__, translations, references)) / len(references),
     )
+
+
+def translations(
+    model: Transformer, tokenizer: Tokenizer, sentences: Sequence[str], width: int, alpha: float
+) -> list[str]:
+    """Text to text: each sentence's best translation by beam search."""
+    found = translate(model, [tokenizer.encode(sentence) for sentence in sentences], width, alpha)
+    return [tokenizer.decode(hypothesis.ids) for hypothesis in found]
+
+
+def tune(
+    model: Transformer, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], language: str, width: int = 5
+) -> dict[float, float]:
+    """BLEU on these pairs with each length normalisation; without any, a beam prefers what is too short."""
+    sources, references = zip(*pairs, strict=True)
+    return {
+        alpha: quality(translations(model, tokenizer, sources, width, alpha), references, language).bleu
+        for alpha in ALPHAS
+    }

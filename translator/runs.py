@@ -3,6 +3,8 @@
     config.json       the settings (`Config`), the corpus's fingerprint, the versions
     tokenizer.json    `Tokenizer.as_json`
     metrics.jsonl     one JSON object a line
+    curve.svg         loss and BLEU against time, drawn when training stops
+    decoding.json     the length normalisation that was best on valid, tried when training is over
     last.safetensors  everything that training needs to go on: model, averaged weights, optimizer
     best.safetensors  the averaged weights with the best BLEU on valid so far
 
@@ -166,6 +168,27 @@ class Run:
                 f"{self.folder / name}.safetensors does not fit config.json: the folder mixes two runs."
             ) from None
         return model.eval()
+
+    # ---- decoding ----
+
+    def alpha(self) -> float:
+        """The length normalisation that was best on valid; 1 as long as none was tried."""
+        return self.read("decoding.json")["alpha"] if self.tuned else 1.0
+
+    @property
+    def tuned(self) -> bool:
+        return (self.folder / "decoding.json").is_file()
+
+    def demand(self, task: str) -> None:
+        """BadRun where the model was trained for something else."""
+        trained = self.config().task
+        if trained != task:
+            said = {"translate": "translates", "complete": "completes sentences"}
+            advice = "evaluate and translate" if trained == "translate" else "complete"
+            raise BadRun(
+                f"The model in {self.folder} {said[trained]}, so that only {advice} can use it. Train another one with "
+                f"--task {task}."
+            )
 
     # ---- metrics ----
 

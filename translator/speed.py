@@ -61,7 +61,7 @@ class ByteDropout(nn.Module):
             return X
         n = X.numel()
         eights = torch.empty(-(-n // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = eights.view(torch.uint8)[:n].view(X.shape) >= self.dropped
+        kept = eights.view(torch.uint8)[:n].view(X.shape) > self.dropped - 1
         return X * (kept.to(X.dtype) * (256 / max(1, 256 - self.dropped)))
 
 

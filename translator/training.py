@@ -8,6 +8,7 @@ that of the whole batch (`torch.nn.parallel.DistributedDataParallel`). Process 0
 """
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -23,13 +24,14 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autograder.reference.seq2seq import shift_right
+from translator import curve
 from translator.batching import Batch, Ids, collate, epochs, plan
 from translator.bpe import Tokenizer
 from translator.completion import CUTS, cut
 from translator.corpora import Corpus
 from translator.decoding import translate
-from translator.evaluation import quality
-from translator.runs import BadRun, Config, Run, processor, revision
+from translator.evaluation import quality, tune
+from translator.runs import BadRun, Config, Run, processor, revision, write
 from translator.speed import SmoothedCrossEntropy, attention_for, with_byte_dropout
 
 VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
@@ -351,7 +353,15 @@ def train(
     except KeyboardInterrupt:
         if rank == 0:
             going.save()
+            curve.keep(run)
         raise
+    if rank == 0:
+        curve.keep(run)
+        if config.task == "translate" and not run.tuned:
+            began = clock(device)
+            scores = tune(run.model().to(device), tokenizer, corpus.valid[:VALID_SENTENCES], corpus.target)
+            facts = {"alpha": max(scores, key=scores.get), "valid_bleu": scores, "seconds": clock(device) - began}
+            write(run.folder / "decoding.json", json.dumps(facts, indent=2))
     return run
 
 

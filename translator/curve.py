@@ -1,0 +1,36 @@
+"""The curve of a run, drawn from its metrics: loss and BLEU against the minutes that it took."""
+
+import io
+
+from matplotlib.figure import Figure
+
+from translator.runs import Run, write
+
+
+def draw(run: Run) -> Figure:
+    """Loss on the left axis (of the batches, and on valid), BLEU on valid on the right one."""
+    metrics = run.metrics()
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    losses, scores = figure.subplots(), None
+    for key, label, style in [
+        ("loss", "loss while training (smoothed labels, dropout)", "C0-"),
+        ("valid_loss", "loss on valid", "C1.-"),
+        ("valid_bleu", "BLEU on valid (right)", "C2.-"),
+    ]:
+        points = [(line["seconds"] / 60, line[key]) for line in metrics if key in line]
+        if not points:
+            continue
+        if key == "valid_bleu":
+            scores = losses.twinx()
+            scores.set(ylabel="BLEU, greedy", ylim=(0, None))
+        (scores if key == "valid_bleu" else losses).plot(*zip(*points, strict=True), style, label=label)
+    losses.set(xlabel="minutes of training", ylabel="loss a token, nats", ylim=(0, None))
+    figure.legend(loc="outside upper center", ncols=3, fontsize="small", frameon=False)
+    return figure
+
+
+def keep(run: Run) -> None:
+    """Write the curve into the run's folder, as curve.svg."""
+    drawing = io.BytesIO()
+    draw(run).savefig(drawing, format="svg")
+    write(run.folder / "curve.svg", drawing.getvalue())
