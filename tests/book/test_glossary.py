@@ -77,7 +77,7 @@ def test_every_chinese_name_that_a_page_gives_is_in_the_glossary():
 
 def test_everyday_words_are_names_of_terms():
     names = {name for entry in ENTRIES for name in entry["names"]}
-    assert set() == EVERYDAY - names - {"prior"}
+    assert set() == EVERYDAY - names
 
 
 # ---- the extension ------------------------------------------------------------------------------------------------
