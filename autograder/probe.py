@@ -629,7 +629,7 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
     state, dtype, grad = torch.random.get_rng_state(), torch.get_default_dtype(), torch.is_grad_enabled()
     shown = vars(torch._tensor_str.PRINT_OPTS).copy()
     accelerator = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    device = torch.get_default_device()
+    device = torch.empty(0).device  # torch 2.5's get_default_device() fails after set_default_device(None)
     try:
         torch.default_generator.manual_seed(0)
         torch.set_default_dtype(torch.float32)
@@ -643,7 +643,7 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
         vars(torch._tensor_str.PRINT_OPTS).update(shown)
         if accelerator is not None:
             torch.cuda.set_rng_state_all(accelerator)
-        if torch.get_default_device() != device:
+        if torch.empty(0).device != device:
             torch.set_default_device(None if device.type == "cpu" else device)
 
 

@@ -367,7 +367,7 @@ def surroundings():
         "dtype": torch.get_default_dtype(),
         "grad": torch.is_grad_enabled(),
         "torch print": vars(torch._tensor_str.PRINT_OPTS).copy(),
-        "device": torch.get_default_device(),
+        "device": torch.empty(0).device,
         "numpy print": np.get_printoptions(),
         "errors": np.geterr(),
         "filters": list(warnings.filters),
