@@ -57,9 +57,9 @@ def configure(c: Config, root: Path) -> None:
         stock.ComputeChecksums,
         stock.CheckCellMetadata,
     ]
+    c.Autograde.exporter_class = ours.Intake
     c.Autograde.sanitize_preprocessors = [
         stock.ClearOutput,
-        ours.Normalise,
         stock.DeduplicateIds,
         stock.OverwriteKernelspec,
         stock.OverwriteCells,
@@ -70,7 +70,6 @@ def configure(c: Config, root: Path) -> None:
         stock.IgnorePattern,
         ClearMetadataPreprocessor,
         stock.LimitOutput,
-        ours.PlainPoints,
         stock.SaveAutoGrades,
         stock.AssignLatePenalties,
         stock.CheckCellMetadata,
@@ -78,7 +77,9 @@ def configure(c: Config, root: Path) -> None:
 
     c.Execute.timeout = CELL_SECONDS  # also what JupyterLab's Validate button waits
     c.Execute.startup_timeout = 120
+    c.Execute.skip_cells_with_tag = ""  # with a tag of its own choice a cell would not be run, and pass
     c.RunCells.notebook_timeout = NOTEBOOK_SECONDS
+    c.HTMLExporter.sanitize_html = True  # no script of a student's in feedback and formgrader
 
     # `nbgrader zip_collect`: "ada_01-rnn.ipynb", and what learning platforms and browsers make of it:
     # "ada_871_23_01-rnn-1.ipynb", "ada_01-rnn (2).ipynb".

@@ -4,7 +4,7 @@ Each submission ends with a score or with the reason why it has none, in the gra
 there) and in a journal, ``autograded/.journal/ASSIGNMENT.jsonl`` in the course directory. The journal is what makes a
 run that was ended midway go on where it stopped: a submission that is in it unchanged is not graded again.
 
-Student code still runs unconfined, as whoever runs this. Its checks run beside it in the same kernel.
+Student code runs in the sandbox (`autograder.grading.sandbox`), and is judged outside (`autograder.grading.verdict`).
 """
 
 import contextlib
@@ -34,6 +34,7 @@ from traitlets.config import Config
 from autograder.grading import config
 from autograder.grading.course import BadInput, choose, read_source, sources
 from autograder.grading.notebooks import MAX_BYTES, Unreadable, read_submission, refused, write
+from autograder.grading.sandbox import trouble
 from autograder.grading.worker import Worker, WorkerFailed
 
 GRACE = (
@@ -63,27 +64,37 @@ class Outcome:
 
 
 def grade(
-    names: Sequence[str], course: Path = config.REPOSITORY, force: bool = False, console: Console | None = None
+    names: Sequence[str],
+    course: Path = config.REPOSITORY,
+    force: bool = False,
+    console: Console | None = None,
+    confined: bool = True,
 ) -> int:
     """Grade the assignments named in the course directory ``course`` and print a table of each.
+
+    With ``confined`` off, student code runs as whoever runs this, with all that they may do.
 
     Returns 0 when every submission has a score or a stated reason in the gradebook, else 1.
     Raises BadInput for a request that can't be carried out; then nothing has been written.
     """
     console = console or Console()
     course = course.absolute()
-    settings, folders, chosen = examine(names, course)
+    settings, folders, chosen = examine(names, course, confined)
     status = 0
     with locked(course, settings), tempfile.TemporaryDirectory(prefix="grade_") as work, Worker() as worker:
         for name in chosen:
-            outcomes = grade_assignment(name, folders[name], course, settings, Path(work), worker, force, console)
+            outcomes = grade_assignment(
+                name, folders[name], course, settings, Path(work), worker, force, confined, console
+            )
             console.print(table(name, outcomes))
             console.print(tally(outcomes))
             status |= any(outcome.score is None for outcome in outcomes)
     return status
 
 
-def examine(names: Sequence[str], course: Path) -> tuple[Config, dict[str, list[Path]], list[str]]:
+def examine(
+    names: Sequence[str], course: Path, confined: bool = True
+) -> tuple[Config, dict[str, list[Path]], list[str]]:
     """The course's settings, each assignment's submissions, and the assignments. Raises BadInput; writes nothing."""
     if not course.is_dir():
         raise BadInput(f"There is no course directory {course}: name one with --course.")
@@ -104,6 +115,10 @@ def examine(names: Sequence[str], course: Path) -> tuple[Config, dict[str, list[
         if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise BadInput(f"{folder} can't be written to: give yourself the right to, or name another --course.")
     try_gradebook(directory(settings).db_url)
+    if confined and (why := trouble()):
+        raise BadInput(
+            f"{why} Only if every hand-in is by people you trust: --unsafe-no-sandbox runs their code as your own."
+        )
     return settings, folders, chosen
 
 
@@ -171,6 +186,7 @@ def grade_assignment(
     work: Path,
     worker: Worker,
     force: bool,
+    confined: bool,
     console: Console,
 ) -> list[Outcome]:
     """Grade one assignment's submissions; the outcomes stand in the students' order."""
@@ -206,7 +222,7 @@ def grade_assignment(
                 outcome = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come since
             else:
                 start = monotonic()
-                outcome = grade_one(name, folder, release, fingerprint, course, work, worker, seconds)
+                outcome = grade_one(name, folder, release, fingerprint, course, work, worker, seconds, confined)
                 outcome.seconds = round(monotonic() - start, 2)
                 if outcome.score is not None:
                     journal.add(outcome)
@@ -224,11 +240,12 @@ def grade_one(
     work: Path,
     worker: Worker,
     seconds: float,
+    confined: bool,
 ) -> Outcome:
     """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
     student = folder.parent.name
     staged = work / "submitted" / student / name
-    job = {"course": str(course), "work": str(work), "assignment": name, "student": student}
+    job = {"course": str(course), "work": str(work), "assignment": name, "student": student, "confined": confined}
     outcome = Outcome(student, fingerprint)
     if set("*?[") & set(student):
         outcome.reason = "Its folder's name holds one of * ? [, which nbgrader takes for a pattern: rename the folder."

@@ -6,7 +6,6 @@ the student and the instructor are told.
 
 import json
 import os
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -240,12 +239,3 @@ def write(notebook: NotebookNode, path: Path) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def plain_number(text: str) -> float | None:
-    """The number in a cell's printed result, also as ``np.float64(0.5)`` or ``tensor(0.5)``; None if it is none."""
-    wrapped = re.fullmatch(r"[\w.]+\(\s*([^\s,()]+)\s*(?:,[^()]*)?\)", text.strip())
-    try:
-        return float(wrapped.group(1) if wrapped else text)
-    except ValueError:
-        return None

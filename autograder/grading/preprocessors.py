@@ -1,22 +1,34 @@
 """The course's own steps in nbgrader's pipelines; `config` says where each stands.
 
-On release: `Frame` and `WrittenQuestions`. On grading: `Normalise`, `RunCells` and `PlainPoints`. They are ordinary
-nbgrader preprocessors, so that plain ``nbgrader generate_assignment`` and ``autograde`` do what our own commands do.
+On release: `Frame` and `WrittenQuestions`. On grading: `Intake`, which reads hand-ins, and `RunCells`. They are
+ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and ``autograde`` do what our own
+commands do.
 """
 
-import math
+import atexit
+import json
+import os
 import re
+import tempfile
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from time import monotonic
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
-from traitlets import Integer, Unicode
+from traitlets import Bool, Integer, List, Unicode
 
 from autograder.colab import badge, repository, setup_cell
-from autograder.grading.notebooks import Unreadable, normalise, plain_number, sound
+from autograder.grading import wire
+from autograder.grading.kernels import SandboxedKernelManager
+from autograder.grading.notebooks import Unreadable, read_submission, refused
+from autograder.grading.sandbox import NoSandbox, Sandbox, SandboxLost, furnish
+from autograder.grading.verdict import asked_by, digest_of, judged, outputs_of, question, secret_of, seed_of
 
 HAND_IN = """\
 ## Hand in
@@ -77,66 +89,183 @@ class WrittenQuestions(NbGraderPreprocessor):
         return cell, resources
 
 
-class Normalise(NbGraderPreprocessor):
-    """Puts the student's answers into a fresh copy of the release, so that deleted, copied or changed cells do no harm.
+class Intake(NotebookExporter):
+    """Reads a hand-in as it should be: the student's answers in a fresh copy of the release (`notebooks.normalise`).
 
-    The release is read from the course's release folder. Where it isn't there, the notebook is left as it is.
+    The release is read from the course's release folder. What can't be read is graded as the blank release under a
+    notice that says why, so that no student is missing from the gradebook and none holds up the others.
     """
 
-    def preprocess(self, nb, resources):
-        course = self.parent.parent.coursedir
-        assignment, notebook = resources["nbgrader"]["assignment"], resources["nbgrader"]["notebook"]
-        release = Path(course.format_path(course.release_directory, ".", assignment)) / f"{notebook}.ipynb"
+    enabled = Bool(True, help="Whether to normalise; off where that has been done before.").tag(config=True)
+
+    def from_filename(self, filename, resources=None, **kw):
+        if not (self.enabled and self.parent and getattr(self.parent, "_sanitizing", False)):
+            return super().from_filename(filename, resources, **kw)
+        path = Path(filename)
+        course, names = self.parent.coursedir, resources["nbgrader"]
+        release = Path(course.format_path(course.release_directory, ".", names["assignment"])) / path.name
         if not release.is_file():
-            self.log.warning("Not normalised, because there is no %s", release)
-            return nb, resources
+            raise RuntimeError(
+                f"There is no {release}, and hand-ins are graded in a copy of it: run nbgrader generate_assignment "
+                f"{names['assignment']}, or autograder grade {names['assignment']}."
+            )
+        released = nbformat.read(release, as_version=4)
         try:
-            nb, notes = normalise([sound(cell) for cell in nb.cells], nbformat.read(release, as_version=4))
+            notebook, notes = read_submission(path.parent, names["notebook"], released)
         except Unreadable as reason:
-            raise RuntimeError(str(reason)) from None
+            notebook, notes = refused(released, str(reason)), [f"Not graded: {reason}"]
         for note in notes:
             self.log.warning(note)
-        return nb, resources
+        resources["metadata"] = ResourcesDict(name=names["notebook"], path=str(path.parent))
+        return self.from_notebook_node(notebook, resources, **kw)
 
 
 class RunCells(Execute):
-    """Runs every cell, whatever happens to the kernel: what is earned before and after a crash or a hang counts.
+    """Runs a notebook's cells in the sandbox, and judges its checks outside.
 
-    A cell that ends the kernel, or can't be interrupted after its time, gets an error as its output. A new kernel then
-    runs the earlier cells again, without those that did so, and goes on behind.
+    Every cell is run, whatever happens to the kernel: what is earned before and after a crash or a hang counts. A cell
+    that ends the kernel, or can't be interrupted after its time, gets an error as its output. A new kernel then runs
+    the earlier cells again, without those that did so, and goes on behind.
+
+    The source of a grade cell is never run. It names an exercise and an object; the sandbox is asked what the object
+    does (`autograder.grading.verdict`). The outputs from which nbgrader reads the points are written when the last
+    kernel has ended, so that nothing in it can touch them.
     """
 
     shutdown_kernel = "immediate"  # nothing of a student's is worth waiting for once the last cell has run
+    confined = Bool(
+        True,
+        help="Whether student code runs in the sandbox. Turn this off only for code of people you trust.",
+    ).tag(config=True)
+    execute = Bool(True, help="Whether to run anything; if not, every check earns nothing.").tag(config=True)
+    exercises = List(Unicode(), help="Modules with a list EXERCISES, beside the course's own catalogue.").tag(
+        config=True
+    )
+    warm = List(
+        Unicode(), ["torch", "matplotlib.pyplot"], help="Modules that are imported once for all notebooks."
+    ).tag(config=True)
     notebook_timeout = Integer(300, help="Seconds for one notebook; cells that come later are not run.").tag(
         config=True
     )
+    memory_limit = Integer(4_000_000_000, help="Bytes of memory for all processes of a notebook together.").tag(
+        config=True
+    )
+    disk_limit = Integer(200_000_000, help="Bytes that a notebook can write to its home, and to /tmp.").tag(config=True)
+    process_limit = Integer(128, help="Processes and threads of a notebook.").tag(config=True)
     output_limit = Integer(1_000_000, help="Characters that one cell may print; the rest is dropped.").tag(config=True)
 
     def preprocess(self, nb, resources=None, km=None):
         self.deadline = monotonic() + self.notebook_timeout
         self.fatal = set()  # indices of the cells that took a kernel down
         self.printed = {}  # characters by cell index
-        return super().preprocess(nb, resources, km)
+        self.results = {}  # what to write into grade cells, by index
+        self.probing = False
+        self.course = self.parent.parent.coursedir
+        names = resources["nbgrader"]
+        secret = secret_of(Path(self.course.root))
+        self.seed = seed_of(secret, names["assignment"], names.get("student", ""), digest_of(nb))
+        if self.execute:
+            nb, resources = super().preprocess(nb, resources, km)
+        for index, cell in enumerate(nb.cells):
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if sound_output(output)]
+                if is_check(cell):
+                    cell.outputs = self.results.get(index) or [error_output("NotRun", "this check was not run")]
+                cell.execution_count = cell.execution_count if type(cell.execution_count) is int else None
+        return nb, resources
+
+    def create_kernel_manager(self):
+        if not self.confined:
+            stand_in()
+            return super().create_kernel_manager()
+        self.km = SandboxedKernelManager(
+            shared_sandbox(tuple(self.warm), (self.course.root,)),
+            {
+                "memory": self.memory_limit,
+                "disk": self.disk_limit,
+                "limits": {
+                    "DATA": self.memory_limit,
+                    "FSIZE": self.disk_limit,
+                    "NPROC": self.process_limit,
+                    "NOFILE": 1024,
+                    "CORE": 0,
+                },
+            },
+            kernel_name=self.kernel_name or self.nb.metadata.get("kernelspec", {}).get("name", "python3"),
+            config=self.config,
+        )
+        return self.km
+
+    def start_new_kernel(self, **kwargs):
+        """In the folder of the assignment's sources, of whose data files a confined kernel gets copies."""
+        if self.confined:
+            assignment = self.resources["nbgrader"]["assignment"]
+            kwargs["cwd"] = self.course.format_path(self.course.source_directory, ".", assignment)
+        return super().start_new_kernel(**kwargs)
 
     def preprocess_cell(self, cell, resources, index):
-        if cell.cell_type == "code" and monotonic() > self.deadline:
-            fail(cell, "NotebookTimeout", f"not run: the notebook's {self.notebook_timeout} seconds were over")
+        if cell.cell_type != "code":
             return cell, resources
+        if monotonic() > self.deadline:
+            why = f"not run: the notebook's {self.notebook_timeout} seconds were over"
+            return self.blame(cell, index, error_output("NotebookTimeout", why)), resources
         try:
-            return super().preprocess_cell(cell, resources, index)
+            if not is_check(cell):
+                return super().preprocess_cell(cell, resources, index)
+            self.results[index] = self.judge(cell, index)
+            return cell, resources
         except DeadKernelError:
-            fail(cell, "DeadKernel", "this cell ended the Python process (out of memory, exit, or a crash)")
+            why = "this cell ended the Python process (out of memory, exit, or a crash)"
+            fault = error_output("DeadKernel", why)
         except CellTimeoutError:
-            fail(cell, "CellTimeout", f"this cell could not be stopped after {self.timeout} seconds")
+            fault = error_output("CellTimeout", f"this cell could not be stopped after {self.timeout} seconds")
+        except (Unjudgeable, SandboxLost, NoSandbox):
+            raise
+        except Exception as error:  # what a kernel sends can break whoever reads it; that is this cell's fault
+            self.log.warning("Cell %d: %s: %s", index, type(error).__name__, error)
+            fault = error_output("BadReply", "this cell made the Python process send messages that are none")
+        self.blame(cell, index, fault)
         self.recover(index)
         return cell, resources
+
+    def blame(self, cell, index, fault):
+        """Leave an error as what there is to say about a cell."""
+        if is_check(cell):
+            self.results[index] = [fault]
+        else:
+            cell.outputs.append(fault)
+        return cell
+
+    def judge(self, cell, index):
+        """The outputs that a grade cell gets. The cell itself stays out of the kernel."""
+        asked = asked_by(cell.source, self.exercises)
+        if asked is None:
+            about = f"{cell.source.strip()[:60]!r} is not the check of an exercise, so it can't be judged outside"
+            return [error_output("NoVerdict", about)]
+        try:
+            code = question(asked, self.seed)
+        except Exception as error:
+            raise Unjudgeable(f"the exercise {asked.exercise.name} is broken: {error}") from error
+        asking = nbformat.v4.new_code_cell(code)
+        self.probing = True
+        try:
+            self.execute_cell(asking, index)
+        finally:
+            self.probing = False
+            self.nb.cells[index] = cell
+        reply, silence = reply_in(asking.outputs)
+        if silence.startswith(("CellTimeoutError", "KeyboardInterrupt")):
+            silence = f"it took longer than {self.timeout} seconds"
+        verdict = judged(asked, self.seed, reply, silence)
+        return outputs_of(verdict, len(self.results) + 1)
 
     def recover(self, index):
         """A new kernel in the state that the cells before ``index`` leave, without the cells that take kernels down."""
         self.fatal.add(index)
-        ran = [i for i in range(index) if self.nb.cells[i].cell_type == "code"]
+        cells = self.nb.cells
+        ran = [i for i in range(index) if cells[i].cell_type == "code" and not is_check(cells[i])]
         restarted = False
-        while not restarted:
+        while not restarted and monotonic() < self.deadline:
             self._cleanup_kernel()
             self.km = self.create_kernel_manager()
             self.start_new_kernel()
@@ -148,7 +277,7 @@ class RunCells(Execute):
         cell = self.nb.cells[i]
         try:
             self.execute_cell(nbformat.from_dict(dict(cell)), i)
-        except (DeadKernelError, CellTimeoutError):
+        except Exception:
             self.fatal.add(i)
             return False
         finally:
@@ -156,44 +285,65 @@ class RunCells(Execute):
         return True
 
     def output(self, outs, msg, display_id, cell_index):
-        if msg["msg_type"] == "stream":
-            self.printed[cell_index] = self.printed.get(cell_index, 0) + len(msg["content"]["text"])
-            if self.printed[cell_index] > self.output_limit:
+        """Bounded: text by its length, and all else by its number and its size."""
+        content = msg["content"]
+        size = len(content["text"]) if msg["msg_type"] == "stream" else len(json.dumps(content, default=str)) // 5
+        if not self.probing:
+            self.printed[cell_index] = self.printed.get(cell_index, 0) + size
+            if self.printed[cell_index] > self.output_limit or len(outs) > 1000:
                 return None
         return super().output(outs, msg, display_id, cell_index)
 
-
-class PlainPoints(NbGraderPreprocessor):
-    """Leaves one plain number, or an error, as the result of each check, because of how nbgrader reads outputs.
-
-    nbgrader takes "np.float64(0.0)", "nan", "-1", or no result at all for full marks, and anything on stderr, a mere
-    warning too, for none.
-    """
-
-    def preprocess_cell(self, cell, resources, index):
-        if cell.cell_type != "code" or not is_grade(cell):
-            return cell, resources
-        for output in cell.outputs:
-            if output.output_type == "stream":
-                output.name = "stdout"
-        results = [output for output in cell.outputs if output.output_type == "execute_result"]
-        kept = [output for output in cell.outputs if output.output_type != "execute_result"]
-        failed = any(output.output_type == "error" for output in kept)
-        cell.outputs = kept
-        if failed:
-            return cell, resources
-        shown = results[-1]["data"].get("text/plain", "") if results else "nothing"
-        points, most = plain_number(shown), float(cell.metadata.nbgrader["points"])
-        if points is None or math.isnan(points) or not 0 <= points <= most:
-            fail(cell, "NoPoints", f"the check reported {shown[:60]}, not a number of points from 0 to {most:g}")
-        else:
-            plain = nbformat.v4.new_output(
-                "execute_result", {"text/plain": repr(points)}, execution_count=cell.execution_count
-            )
-            cell.outputs.append(plain)
-        return cell, resources
+    def handle_comm_msg(self, outs, msg, cell_index):
+        """Widgets talk with nobody here."""
 
 
-def fail(cell, name, message):
-    """Append an error output, which nbgrader scores 0."""
-    cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"]))
+class Unjudgeable(Exception):
+    """A defect of the course, not of the hand-in."""
+
+
+@cache
+def shared_sandbox(warm, hide):
+    """One sandbox a process, for all its kernels."""
+    sandbox = Sandbox(warm, [Path(folder) for folder in hide])
+    atexit.register(sandbox.end)
+    return sandbox
+
+
+@cache
+def stand_in():
+    """Have kernels that are not confined find what a sandbox holds of ours, and not the package itself."""
+    folder = tempfile.TemporaryDirectory(prefix="unconfined_")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name, "grader")
+    furnish(path)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def is_check(cell):
+    """Whether a cell is a test of ours, whose source is not for the kernel."""
+    return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
+
+
+def reply_in(outputs):
+    """The answer among a cell's outputs, or None and the reason why there is none."""
+    for output in outputs:
+        if output.output_type == "display_data" and isinstance(output["data"].get(wire.MIME), str):
+            return output["data"][wire.MIME], ""
+    for output in outputs:
+        if output.output_type == "error":
+            return None, f"{output.ename}: {output.evalue}"[:200].strip(": ")
+    return None, ""
+
+
+def sound_output(output):
+    """Whether an output is one that a notebook may hold."""
+    with suppress(Exception):
+        nbformat.validate(output, ref="output", version=4, version_minor=5)
+        return True
+    return False
+
+
+def error_output(name, message):
+    """An error, which nbgrader scores 0."""
+    return nbformat.v4.new_output("error", ename=name, evalue=message, traceback=[f"{name}: {message}"])

@@ -249,6 +249,7 @@ def score_defects(
             assignment=name,
             student=student,
             execute=True,
+            confined=False,  # the model answers are our own
         )
         if "error" in answer:
             yield f"the {student} notebook can't be graded: {answer['error']}"

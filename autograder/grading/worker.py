@@ -18,6 +18,8 @@ from time import monotonic
 
 import psutil
 
+from autograder.check import MIME
+
 
 class WorkerFailed(Exception):
     """The worker died, or took too long and was ended. The message says which."""
@@ -112,7 +114,7 @@ def main() -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def api(course: str, work: str, execute: bool = True):
+def api(course: str, work: str, execute: bool = True, confined: bool = True):
     """nbgrader's API on the gradebook and the autograded folder of ``course``; everything else is in ``work``."""
     from nbgrader.apps.api import NbGraderAPI
 
@@ -121,8 +123,9 @@ def api(course: str, work: str, execute: bool = True):
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
-    config.Normalise.enabled = False  # has been done, with what can't be read put aside
-    config.RunCells.enabled = execute
+    config.Intake.enabled = False  # has been done, with what can't be read put aside
+    config.RunCells.execute = execute
+    config.RunCells.confined = confined
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)
 
@@ -140,11 +143,11 @@ def release(course: str, work: str, assignment: str) -> dict:
         return {"graded": {submission.student.id: scores(submission) for submission in submissions}}
 
 
-def grade(course: str, work: str, assignment: str, student: str, execute: bool) -> dict:
+def grade(course: str, work: str, assignment: str, student: str, execute: bool, confined: bool) -> dict:
     """Autograde ``work/submitted/STUDENT/ASSIGNMENT`` into the gradebook and ``course/autograded``."""
     import nbformat
 
-    nbgrader = api(course, work, execute)
+    nbgrader = api(course, work, execute, confined)
     done = nbgrader.autograde(assignment, student, force=True)
     if not done["success"]:
         return {"error": reason(done), "log": done.get("log", "")}
@@ -170,14 +173,16 @@ def scores(submission) -> dict:
 
 
 def troubles(notebook) -> list[str]:
-    """What `RunCells` and `PlainPoints` had to say about the cells of an autograded notebook."""
-    ours = ("DeadKernel", "CellTimeout", "NotebookTimeout", "NoPoints", "CellTimeoutError")
+    """What `RunCells` had to say about the cells of an autograded notebook."""
+    ours = ("DeadKernel", "CellTimeout", "NotebookTimeout", "NoVerdict", "BadReply", "CellTimeoutError")
     found = []
     for number, cell in enumerate(notebook.cells, start=1):
         name = cell.metadata.get("nbgrader", {}).get("grade_id") or f"cell {number}"
         for output in cell.get("outputs", []):
             if output.output_type == "error" and output.ename in ours:
                 found.append(f"{name}: {output.evalue or 'stopped when its time was over'}.")
+            elif why := output.get("data", {}).get(MIME, {}).get("unanswered"):
+                found.append(f"{name}: {why}.")
     return found
 
 

@@ -1,18 +1,23 @@
-"""A light assignment in a course directory of its own: plain Python checks, so that a kernel starts without torch."""
+"""A light assignment in a course directory of its own: plain Python exercises, for which no kernel needs torch."""
 
 import shutil
+from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.grading.notebooks import copy_of, write
+from autograder.grading.sandbox import trouble
 
 NAME = "00-sample"
+CONFINED = not trouble()  # where there can be no sandbox, everything else is tested without
 
-CONFIG = """\
+CONFIG = f"""\
+import sys
 from pathlib import Path
 
 from autograder.grading.config import configure
 
+sys.path.insert(0, {str(Path(__file__).parent)!r})  # where the sample's exercises are
 c = get_config()
 here = Path(__file__).parent
 configure(c, here)
@@ -20,6 +25,9 @@ c.CourseDirectory.course_id = "sample-course"
 c.Exchange.root = str(here.parent / "exchange")
 c.Exchange.cache = str(here.parent / "cache")
 c.Execute.timeout = 5
+c.RunCells.exercises = ["sample_exercises"]
+c.RunCells.warm = []
+c.RunCells.confined = {CONFINED}
 """
 
 
@@ -45,9 +53,9 @@ def sample_source():
     written = mark(grade_id="why", grade=True, solution=True, points=4)
     cells = [
         new_markdown_cell("# A sample", id="title"),
-        new_code_cell("import math", id="imports"),
-        *exercise("double", "return 2 * x", "2.0 if double(3) == 6 else 0.0", 2),
-        *exercise("root", "return math.sqrt(x)", "3.0 if root(16) == 4 else 0.0", 3),
+        new_code_cell("import math\n\nfrom autograder import check", id="imports"),
+        *exercise("double", "return 2 * x", 'check("double", double)', 2),
+        *exercise("root", "return math.sqrt(x)", 'check("root", root)', 3),
         new_markdown_cell(f"Why?\n\n{scheme}", id="why", metadata=written),
         new_code_cell("print('the end')", id="end"),
     ]

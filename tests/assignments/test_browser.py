@@ -7,16 +7,24 @@ import sys
 import time
 import urllib.request
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import expect
 from rich.console import Console
-from sample_course import NAME, answered, hand_in, make_course
+from sample_course import CONFINED, NAME, answered, hand_in, make_course
 
 from autograder.grading.grade import grade
-from autograder.grading.notebooks import write
+from autograder.grading.notebooks import copy_of, write
 
+# The student's own check, which the Validate button runs, has to know the exercises of the sample.
+KNOWS_THE_SAMPLE = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import sample_exercises
+from autograder import catalogue
+catalogue.find = {{exercise.name: exercise for exercise in sample_exercises.EXERCISES}}.get"""
 PATIENCE = 90_000  # milliseconds: a busy machine starts JupyterLab and a kernel slowly
 
 
@@ -35,9 +43,11 @@ def lab(tmp_path_factory, gradebook, blank, model):
     """JupyterLab in a course where one student has been graded: its folder and its address."""
     course = make_course(tmp_path_factory.mktemp("lab") / "course", gradebook)
     hand_in(course, "ada", answered(model, why="Because."))
-    assert grade([NAME], course, console=Console(file=StringIO())) == 0
-    write(blank, course / "blank.ipynb")
-    write(answered(model, why="Because."), course / "model.ipynb")
+    assert grade([NAME], course, console=Console(file=StringIO()), confined=CONFINED) == 0
+    for name, notebook in [("blank", blank), ("model", answered(model, why="Because."))]:
+        notebook = copy_of(notebook)
+        next(cell for cell in notebook.cells if cell.id == "imports").source += KNOWS_THE_SAMPLE
+        write(notebook, course / f"{name}.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -84,7 +94,7 @@ def test_formgrader_lists_opens_and_takes_a_manual_grade(lab, page):
 @pytest.mark.parametrize(
     ("notebook", "says"),
     [
-        ("blank", ["double(3)", "root(16)", "NotImplementedError", "You did not provide a response."]),
+        ("blank", ['check("double", double)', 'check("root", root)', "You did not provide a response."]),
         ("model", ["Success! Your notebook passes all the tests."]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from jupyter_core.application import NoStart
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderApp
-from sample_course import NAME, answered, cell_of, make_course, sample_source
+from sample_course import CONFINED, NAME, answered, cell_of, make_course, sample_source
 
 from autograder.grading.notebooks import copy_of, solved, write
 
@@ -97,7 +97,7 @@ def test_late_hand_ins_are_penalised_by_the_courses_rule(round_trip, model, monk
 
     from autograder.grading.grade import Journal, grade
 
-    assert grade([NAME], course, force=True) == 0
+    assert grade([NAME], course, force=True, confined=CONFINED) == 0
     journal = Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl")
     assert {student: outcome.score for student, outcome in journal.outcomes.items()} == rows
 

@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 from rich.console import Console
-from sample_course import NAME, answered, cell_of, hand_in, make_course, mark
+from sample_course import CONFINED, NAME, answered, cell_of, hand_in, make_course, mark
 
 from autograder.grading.course import BadInput
 from autograder.grading.grade import Journal, grade
@@ -29,7 +29,7 @@ RIGHT = "def double(x):\n    return 2 * x"
 def run(course, **options):
     """Grade the sample assignment: exit status, what was printed, and the outcomes by student."""
     console = Console(file=StringIO(), width=200)
-    status = grade([NAME], course, console=console, **options)
+    status = grade([NAME], course, console=console, confined=CONFINED, **options)
     return status, console.file.getvalue(), outcomes(course)
 
 
@@ -73,7 +73,9 @@ def helped(model):
     notebook = answered(model, double="def double(x):\n    return twice(x) + np_zero")
     at = notebook.cells.index(cell_of(notebook, "double-answer"))
     notebook.cells.insert(at, new_code_cell("def twice(x):\n    return x + x"))
-    next(cell for cell in notebook.cells if cell.id == "imports").source = "import math\nnp_zero = 0"
+    next(
+        cell for cell in notebook.cells if cell.id == "imports"
+    ).source = "import math\nfrom autograder import check\nnp_zero = 0"
     return notebook
 
 
@@ -230,7 +232,7 @@ def test_what_was_put_right_is_said(graded):
     assert "double-answer: 2 copies of the answer cell; the last changed one counts." in found["duplicated"].notes
     assert "root-answer: the answer cell was deleted." in found["answer-deleted"].notes
     assert any("ended the Python process" in note for note in found["exits"].notes)
-    assert any("time was over" in note for note in found["hangs"].notes)
+    assert "double: it took longer than 5 seconds." in found["hangs"].notes
     assert any("which is no time" in note for note in found["no time"].notes)
     assert found["a]b {c}"].code_score == 5
 
@@ -280,7 +282,8 @@ def test_changed_hand_ins_are_graded_again_and_manual_grades_stay(small, model):
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_result(small):
     program = (
-        f"from pathlib import Path; import autograder.grading.grade as g; g.grade([{NAME!r}], Path({str(small)!r}))"
+        f"from pathlib import Path; import autograder.grading.grade as g; g.grade([{NAME!r}], Path({str(small)!r}), "
+        f"confined={CONFINED})"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
@@ -327,11 +330,11 @@ def test_a_name_that_nbgrader_cant_take_is_said_and_the_others_are_graded(tmp_pa
 # ---- bad input ------------------------------------------------------------------------------------------------------
 
 
-def complaint(course, name=NAME):
+def complaint(course, name=NAME, **options):
     """The one sentence that bad input gets, having made sure that nothing was written."""
     before = sorted(course.rglob("*")) if course.exists() else None
     with pytest.raises(BadInput) as error:
-        grade([name], course, console=Console(file=StringIO()))
+        grade([name], course, console=Console(file=StringIO()), **options)
     assert (sorted(course.rglob("*")) if course.exists() else None) == before
     sentence = str(error.value)
     assert sentence.endswith(".") or sentence.endswith("?")
@@ -398,3 +401,10 @@ def test_a_second_run_at_the_same_time(small):
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "Another autograder grade is at work" in complaint(small)
+
+
+def test_a_machine_that_cant_confine_student_code(small, monkeypatch):
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, **more: None if name == "bwrap" else which(name, **more))
+    sentence = complaint(small)
+    assert "apt install bubblewrap" in sentence and "--unsafe-no-sandbox" in sentence

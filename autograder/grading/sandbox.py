@@ -1,0 +1,287 @@
+"""A place for student code to run in: bubblewrap, and in it a warm process that forks a kernel for each submission.
+
+Inside there is a read-only system, this Python with its packages, and of ours only what `inside` holds and the probes.
+There is no network, no other user's file, nothing of the course: no solutions, no reference, no gradebook, no other
+submission. `inside.kernel` says what is done for each submission on top of that. Everything that is ended is ended by
+the process id that we were given for it.
+"""
+
+import array
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from select import select
+
+import autograder
+
+PACKAGE = Path(autograder.__file__).resolve().parent
+INSIDE = Path(__file__).resolve().parent / "inside"
+GRADER, HOME, ENVIRONMENT = "/grader", "/home/student", Path("/environment")
+FIRST_UID = 61_000  # where we are root, submissions run as this user and those that follow
+START_SECONDS = 120
+FILES_BYTES = 10_000_000  # of an assignment's data files that are copied to a kernel
+LEAST = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/var/cache/fontconfig"]
+HIDDEN = ["/usr/local/etc", "/usr/local/src", "/usr/src", f"{sys.prefix}/etc"]  # where settings and sources may lie
+
+INSTALL = "Install it (Debian, Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf install bubblewrap)"
+
+
+class NoSandbox(Exception):
+    """This machine can't confine student code. The message is one sentence that says what to do."""
+
+
+class SandboxLost(Exception):
+    """The sandbox ended, or gave no answer."""
+
+
+def furnish(folder: Path) -> None:
+    """Copy what stands inside of ours into ``folder``: the launcher, and a package that is named like ours."""
+    package = folder / "autograder"
+    package.mkdir(parents=True)
+    for source, name in (
+        (INSIDE / "kernel.py", "../kernel.py"),
+        (INSIDE / "standin.py", "__init__.py"),
+        (INSIDE / "answering.py", "answering.py"),
+        (PACKAGE / "grading" / "wire.py", "wire.py"),
+        (PACKAGE / "probe.py", "probe.py"),
+    ):
+        shutil.copyfile(source, package / name)
+        (package / name).chmod(0o644)
+    for directory in (folder, package):
+        directory.chmod(0o755)
+
+
+def command(furnished: Path, hide: Sequence[Path] = ()) -> list[str]:
+    """The command line that runs Python in bubblewrap. ``hide`` names folders that must not be seen inside."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise NoSandbox(f"Grading needs bubblewrap (the command bwrap), which is not here. {INSTALL}.")
+    words = [bwrap, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--hostname", "grader"]
+    words += ["--new-session", "--die-with-parent", "--clearenv"]
+    if os.geteuid() == 0:
+        # Root's own powers make the namespaces; `inside.kernel` then gives them up together with the user id.
+        words += ["--cap-drop", "ALL"]
+        words += [
+            word for power in ("SYS_ADMIN", "SETUID", "SETGID", "SETPCAP") for word in ("--cap-add", f"CAP_{power}")
+        ]
+    else:
+        words += ["--unshare-user"]
+    for place, path in shown().items():
+        above = [str(parent) for parent in reversed(place.parents[:-1])]
+        words += [word for folder in above for word in ("--perms", "0755", "--dir", folder)]
+        words += (
+            ["--symlink", os.readlink(path), str(place)] if path.is_symlink() else ["--ro-bind", str(path), str(place)]
+        )
+    words += [word for folder in ("/etc", "/var", "/var/cache") for word in ("--perms", "0755", "--dir", folder)]
+    for path in LEAST:
+        words += ["--ro-bind-try", path, path]
+    # What must not be seen goes over what is shown.
+    for mask in map(Path.resolve, (*map(Path, HIDDEN), PACKAGE, PACKAGE.parent / "translator", *hide)):
+        for place, path in shown().items():
+            if mask.is_dir() and mask.is_relative_to(path) and not path.is_symlink():
+                words += ["--tmpfs", str(place / mask.relative_to(path))]
+    words += [
+        "--tmpfs",
+        "/tmp",
+        "--perms",
+        "0755",
+        "--dir",
+        "/home",
+        "--tmpfs",
+        HOME,
+    ]  # each submission gets its own over these
+    words += ["--ro-bind", str(furnished), GRADER, "--dev", "/dev", "--proc", "/proc"]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    python = Path(sys.executable)
+    if sys.prefix != sys.base_prefix:
+        python = ENVIRONMENT / python.absolute().relative_to(Path(sys.prefix).absolute())
+    settings = {
+        "HOME": HOME, "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8", "TMPDIR": "/tmp",
+        "PATH": f"{python.parent}:/usr/bin:/bin", "PYTHONPATH": GRADER, "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "NBGRADER_EXECUTION": "autograde",
+    }  # fmt: skip
+    words += [word for name, value in settings.items() for word in ("--setenv", name, value)]
+    return [*words, "--chdir", "/", str(python)]
+
+
+def shown() -> dict[Path, Path]:
+    """What of this machine is seen inside, read-only: the place there, and the path here."""
+    places = {Path("/usr"): Path("/usr")}
+    places |= {path: path for path in map(Path, ("/bin", "/sbin", "/lib", "/lib32", "/lib64")) if path.exists()}
+    base = Path(sys.base_prefix).resolve()
+    if not base.is_relative_to("/usr"):
+        places[base] = base
+    if sys.prefix != sys.base_prefix:
+        places[ENVIRONMENT] = Path(sys.prefix).resolve()
+    return places
+
+
+def trouble() -> str:
+    """Why this machine can't confine student code, in one sentence that says what to do; "" if it can."""
+    try:
+        with Sandbox(warm=()) as sandbox:
+            sandbox.start()
+    except NoSandbox as error:
+        return str(error)
+    return ""
+
+
+def refusal(said: str) -> str:
+    """Why there is no sandbox, from the last line of what bubblewrap or the launcher said."""
+    if said.startswith("bwrap"):
+        return (
+            f"bubblewrap can't make a sandbox here ({said}): have this system or container allow user namespaces "
+            "(sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu), or grade as root."
+        )
+    return f"the sandbox did not start: {said}."
+
+
+class Sandbox:
+    """One sandbox with its warm parent process, started when it is first asked for a kernel.
+
+    ``warm`` are the modules imported once, for all kernels. ``hide`` are folders that must not be seen inside.
+    """
+
+    def __init__(self, warm: Sequence[str] = ("torch", "matplotlib.pyplot"), hide: Sequence[Path] = ()) -> None:
+        self.warm, self.hide = warm, hide
+        self.process: subprocess.Popen | None = None
+        self.control: socket.socket | None = None
+        self.folder: tempfile.TemporaryDirectory | None = None
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def start(self) -> None:
+        """Start, or start again after it was lost. Raises NoSandbox."""
+        if self.process and self.process.poll() is None:
+            return
+        self.end()
+        self.folder = tempfile.TemporaryDirectory(prefix="sandbox_")
+        inside = Path(self.folder.name, "grader")
+        furnish(inside)
+        os.chmod(self.folder.name, 0o755)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        program = [f"{GRADER}/kernel.py", str(theirs.fileno()), *self.warm]
+        with theirs, tempfile.TemporaryFile() as log:
+            self.process = subprocess.Popen(
+                [*command(inside, self.hide), *program],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+            theirs.close()
+            answer = self.hear(START_SECONDS)[0]
+            if answer != b"ready":
+                self.end()
+                log.seek(0)
+                said = log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+                raise NoSandbox(refusal(said[-1][:200]))
+
+    def hear(self, seconds: float) -> tuple[bytes, int]:
+        """The next message from inside, and the id, as we see it, of the process that sent it. b"" if there is none."""
+        if not select([self.control], [], [], seconds)[0]:
+            return b"", 0
+        try:
+            message, extras, _, _ = self.control.recvmsg(10_000, socket.CMSG_SPACE(12))
+        except OSError:
+            return b"", 0
+        sender = next((data for _, kind, data in extras if kind == socket.SCM_CREDENTIALS), bytes(12))
+        return message, int.from_bytes(sender[:4], sys.byteorder)
+
+    def fork(self, connection: dict, sockets: Sequence[socket.socket], files: dict[str, Path], limits: dict) -> "Kept":
+        """A fresh kernel on listening ``sockets``. Raises NoSandbox or SandboxLost."""
+        self.start()
+        report, theirs = os.pipe()
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, theirs)
+            opened = {name: open_regular(path) for name, path in files.items()}
+            for descriptor in opened.values():
+                stack.callback(os.close, descriptor)
+            request = {
+                "connection": connection,
+                "sockets": len(sockets),
+                "files": list(opened),
+                "uid": FIRST_UID + os.getpid() % 4000,
+                **limits,
+            }
+            descriptors = array.array("i", [theirs, *(one.fileno() for one in sockets), *opened.values()])
+            try:
+                self.control.sendmsg(
+                    [json.dumps(request).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+                )
+            except OSError as error:
+                os.close(report)
+                self.end()
+                raise SandboxLost(f"the sandbox ended ({error.strerror})") from None
+        answer, pid = self.hear(START_SECONDS)
+        if answer != b"kept":
+            os.close(report)
+            self.end()
+            raise SandboxLost(f"no kernel could be started: {answer.decode(errors='replace')[:200] or 'no answer'}")
+        return Kept(pid, report)
+
+    def end(self) -> None:
+        """End the sandbox with everything in it."""
+        if self.control:
+            self.control.close()
+        if self.process:
+            self.process.kill()  # bubblewrap's end is the end of process 1 inside, and so of all others
+            self.process.wait()
+        if self.folder:
+            self.folder.cleanup()
+        self.process = self.control = self.folder = None
+
+
+class Kept:
+    """A kernel, held by its keeper's process id. ``why`` says what ended it, once it has ended."""
+
+    def __init__(self, pid: int, report: int) -> None:
+        self.pid, self.report = pid, report
+        self.handle = os.pidfd_open(pid)  # names this process for good, also when its number is used again
+        self.why = ""
+
+    def alive(self) -> bool:
+        if self.handle is None:
+            return False
+        if not select([self.handle], [], [], 0)[0]:
+            return True
+        with contextlib.suppress(OSError):
+            os.set_blocking(self.report, False)
+            self.why = os.read(self.report, 100).decode(errors="replace")
+        self.close()
+        return False
+
+    def signal(self, number: int) -> None:
+        """Send the keeper a signal: it passes an interrupt on, and takes everything with it when it is killed."""
+        if self.handle is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.handle, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        if self.handle is not None:
+            os.close(self.handle)
+            os.close(self.report)
+            self.handle = None
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of a regular file, through no link."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
