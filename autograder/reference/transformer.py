@@ -1,8 +1,9 @@
 """Chapter 9: the Transformer of Vaswani and others (2017), block by block in the paper's order.
 
 Rows and batch first; m is the source length, t the target length, p the number of target positions already decoded. A
-mask is True where a query may attend to a key. `Transformer` has the methods of chapter 2's `Seq2Seq`, so chapter 2's
-training loop, greedy decoding and beam search take either.
+mask is True where a query may attend to a key. First the new parts as functions of their matrices, then the modules, of
+which `Transformer` is the last. It has the methods of chapter 2's `Seq2Seq`, so chapter 2's training loop, greedy
+decoding and beam search take either.
 """
 
 import math
@@ -10,8 +11,108 @@ import math
 import torch
 from torch import nn
 
-from autograder.reference.multi_head_attention import MultiHeadAttention
+from autograder.reference.multi_head_attention import MultiHeadAttention, merge_heads, split_heads
 from autograder.reference.positional_encoding import sinusoidal_encoding
+from autograder.reference.seq2seq import PAD
+
+# ---- the parts as functions ----------------------------------------------------------------------------------------
+
+
+def layer_norm(X, gain, bias, eps=1e-5):
+    """LayerNorm(x) = gain · (x − μ) / √(σ² + ε) + bias, with μ and σ² over the d_model numbers of one position.
+
+    σ² is the mean of the squared deviations (divided by d_model, not d_model − 1). Source: Ba and others (2016).
+    X: [..., d_model], gain, bias: [d_model] -> the shape and dtype of X.
+    """
+    mu = X.mean(-1, keepdim=True)  # [..., 1]
+    variance = (X - mu).square().mean(-1, keepdim=True)  # [..., 1]
+    return gain * (X - mu) / (variance + eps).sqrt() + bias
+
+
+def feed_forward_block(X, W_1, b_1, W_2, b_2, gain, bias, pre_norm):
+    """FFN(x) = max(0, x W_1 + b_1) W_2 + b_2 with its residual connection and its norm (sections 3.1, 3.3 and 5.4).
+
+    Post-norm: LayerNorm(X + FFN(X)). Pre-norm (Xiong and others, 2020): X + FFN(LayerNorm(X)).
+    X: [batch, n, d_model], W_1: [d_model, d_ff], b_1: [d_ff], W_2: [d_ff, d_model], b_2, gain, bias: [d_model],
+    pre_norm: a bool -> [batch, n, d_model], the dtype of the inputs.
+    """
+
+    def FFN(X):
+        return torch.relu(X @ W_1 + b_1) @ W_2 + b_2  # [batch, n, d_ff] -> [batch, n, d_model]
+
+    if pre_norm:
+        return X + FFN(layer_norm(X, gain, bias))
+    return layer_norm(X + FFN(X), gain, bias)
+
+
+def embed_tokens(tokens, E, PE, start):
+    """√d_model · E[token] + PE[position], for tokens at positions start, start + 1 … (sections 3.4 and 3.5).
+
+    tokens: [batch, n], int64, E: [V, d_model], PE: [longest, d_model], start: an int, start + n ≤ longest
+    -> [batch, n, d_model], the dtype of E and PE.
+    """
+    return math.sqrt(E.shape[1]) * E[tokens] + PE[start : start + tokens.shape[1]]
+
+
+def decoder_layer(Y, X, real, self_attention, cross_attention, feed_forward, norms):
+    """One decoder layer, post-norm, wired from its parts (section 3.1, right half of figure 1).
+
+    Y: [batch, t, d_model], the target so far; X: [batch, m, d_model], the encoder's output; real: [batch, m], True at
+    real source tokens. An attention takes (X_q, X, mask) with a mask that broadcasts to [batch, queries, keys], and
+    returns the shape of X_q, like ``feed_forward`` and each of the three ``norms``. Returns [batch, t, d_model].
+    """
+    t = Y.shape[1]
+    causal = torch.ones(1, t, t, dtype=torch.bool).tril()  # word j may attend to words 1 … j
+    Y = norms[0](Y + self_attention(Y, Y, causal))
+    Y = norms[1](Y + cross_attention(Y, X, real[:, None]))  # [batch, 1, m]: one row for all queries
+    return norms[2](Y + feed_forward(Y))
+
+
+def cached_attention(X_new, K_past, V_past, W_Q, W_K, W_V, W_O, h):
+    """Masked multi-head self-attention for t new positions behind p earlier ones, of which only K and V are kept.
+
+    X_new: [batch, t, d_model], K_past: [batch, h, p, d_k], V_past: [batch, h, p, d_v] (p may be 0), W_Q, W_K: [d_model,
+    h·d_k], W_V: [d_model, h·d_v], W_O: [h·d_v, d_model] -> the output of the new positions [batch, t, d_model], and the
+    keys and values of all: [batch, h, p + t, d_k] and [batch, h, p + t, d_v], the dtype of the inputs.
+    """
+    Q = split_heads(X_new @ W_Q, h)  # [batch, h, t, d_k]
+    K = torch.cat([K_past, split_heads(X_new @ W_K, h)], dim=2)  # [batch, h, p + t, d_k]
+    V = torch.cat([V_past, split_heads(X_new @ W_V, h)], dim=2)  # [batch, h, p + t, d_v]
+    p, t = K_past.shape[2], X_new.shape[1]
+    causal = torch.ones(t, p + t, dtype=torch.bool).tril(p)  # row i sees positions 0 … p + i
+    scores = Q @ K.transpose(-2, -1) / K.shape[-1] ** 0.5  # [batch, h, t, p + t]
+    alpha = scores.masked_fill(~causal, -torch.inf).softmax(-1)
+    return merge_heads(alpha @ V) @ W_O, K, V
+
+
+def smoothed_cross_entropy(logits, y, epsilon, pad=PAD):
+    """Cross-entropy against (1 − ε) · the true word + ε · all V words alike, the mean over real target tokens.
+
+    Sources: Szegedy and others (2016); Vaswani and others (2017), section 5.4.
+    logits: [batch, t, V], y: [batch, t], int64, with at least one token that isn't ``pad``; epsilon: a float
+    -> a scalar tensor of the logits' dtype.
+    """
+    log_p = logits.log_softmax(-1)  # [batch, t, V]
+    true = log_p.gather(-1, y[:, :, None])[:, :, 0]  # [batch, t], log p(y_j)
+    loss = -(1 - epsilon) * true - epsilon * log_p.mean(-1)  # [batch, t]
+    return loss[y != pad].mean()
+
+
+def parameter_count(V, d_model, layers, d_ff, h, d_k, d_v):
+    """How many numbers a post-norm Transformer learns whose three embeddings are one matrix (section 3.4).
+
+    Every linear map has a bias, but for the tied one before the softmax; positions are computed, not learned.
+    All arguments are ints; returns an int.
+    """
+    attention = 2 * (d_model + 1) * h * d_k + (d_model + 1) * h * d_v + (h * d_v + 1) * d_model  # W_Q, W_K; W_V; W_O
+    feed_forward = (d_model + 1) * d_ff + (d_ff + 1) * d_model
+    norm = 2 * d_model  # gain and bias
+    encoder_layer = attention + feed_forward + 2 * norm
+    decoder_layer = 2 * attention + feed_forward + 3 * norm
+    return V * d_model + layers * (encoder_layer + decoder_layer)
+
+
+# ---- the modules ---------------------------------------------------------------------------------------------------
 
 
 class FeedForward(nn.Module):
