@@ -6,6 +6,7 @@ products themselves.
 """
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -28,7 +29,7 @@ class SmoothedCrossEntropy(torch.autograd.Function):
         V = logits.shape[1]
         total = torch.zeros((), device=logits.device)
         gradient = torch.empty_like(logits)
-        rows = max(1, (1 << (20 if logits.device.type == "cpu" else 26)) // V)
+        rows = max(1, (1 << (18 if logits.device.type == "cpu" else 26)) // V)
         for z, tokens, slot in zip(logits.split(rows), y.split(rows), gradient.split(rows), strict=True):
             log_p = z.float().log_softmax(-1)  # [rows, V]
             real = (tokens != PAD).float()[:, None]  # [rows, 1]
@@ -74,9 +75,20 @@ def with_byte_dropout(model: nn.Module) -> nn.Module:
     return model
 
 
-def attention_for(device: torch.device) -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def plain_attention(device: torch.device) -> Iterator[None]:
     """Which of torch's routines `F.scaled_dot_product_attention` takes when training.
 
-    On CPUs the plain one: the memory that the tiled one saves is nothing for sentences, and its gradient is slow.
+    On CPUs the plain one, in the dtype of its inputs: the memory that the tiled one saves is nothing for sentences, and
+    its gradient is slow.
     """
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()
+    if device.type != "cpu":
+        yield
+        return
+    before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()  # in spite of its name for CPUs, too
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(before)

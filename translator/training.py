@@ -32,7 +32,7 @@ from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.evaluation import quality, tune
 from translator.runs import BadRun, Config, Run, processor, revision, write
-from translator.speed import SmoothedCrossEntropy, attention_for, with_byte_dropout
+from translator.speed import SmoothedCrossEntropy, plain_attention, with_byte_dropout
 
 VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
 
@@ -128,7 +128,7 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * learning_rate(self.step, config)
-        with attention_for(self.device):
+        with plain_attention(self.device):
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 logits = self.parallel(x, lengths, shift_right(y))
             loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
