@@ -33,6 +33,7 @@ import math
 import random
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -285,7 +286,7 @@ class Seq2Seq(Recipe):
     def plan(self):
         """Pools of 100 batches are sorted by interleaved lengths, cut into batches, and the batches shuffled."""
         dice = random.Random(0)
-        for pool in in_order(len(self.pairs), 12_800, dice):
+        for pool in in_order(len(self.pairs), min(12_800, len(self.pairs)), dice):
             pool.sort(key=lambda i: interleaved(len(self.pairs[i][0]), len(self.pairs[i][1])))
             batches = [pool[start : start + 128] for start in range(0, len(pool), 128)]
             dice.shuffle(batches)
@@ -486,6 +487,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=200, help="sentences to decode")
     parser.add_argument("--out", type=Path, help="file for the JSON object, too")
     options = parser.parse_args()
+    warnings.simplefilter("ignore", UserWarning)  # torch's advice on what the authors wrote
     torch.set_num_threads(options.threads)
     device = device_for(options.device)
     clock = "wall_seconds" if device.type == "cuda" else "cpu_seconds"
