@@ -277,6 +277,10 @@ def _reparameterise_no_noise(mu, log_var, eps):
     return mu + (log_var / 2).exp()
 
 
+def _reparameterise_own_noise(mu, log_var, eps):
+    return mu + (log_var / 2).exp() * torch.randn_like(mu)
+
+
 def _reparameterise_scaled_mean(mu, log_var, eps):
     return (log_var / 2).exp() * (mu + eps)
 
@@ -938,6 +942,12 @@ EXERCISES = [
                 "vae-reparameterise",
             ),
             Mistake(
+                "noise of its own",
+                _reparameterise_own_noise,
+                "You draw new noise and leave eps unused. The noise is given, so that the result has no chance in it.",
+                "vae-reparameterise",
+            ),
+            Mistake(
                 "noise left out",
                 _reparameterise_no_noise,
                 "You add σ itself. One argument is not used.",
@@ -1061,6 +1071,13 @@ EXERCISES = [
                 _elbo(over_pixels=lambda a: a.mean(-1)),
                 "You average the log-likelihood over the pixels and sum the divergence over the code. The divergence "
                 "then weighs as many times more as there are pixels.",
+                "vae-mean",
+            ),
+            Mistake(
+                "averaged over pixels and images",
+                _elbo(over_pixels=lambda a: a.mean()),
+                "Your log-likelihood is one number for the whole batch, a mean over all its pixels: the library's "
+                "default. A sum over the pixels of each image is asked for.",
                 "vae-mean",
             ),
             Mistake(
