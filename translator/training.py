@@ -11,9 +11,11 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -66,6 +68,29 @@ def clock(device: torch.device) -> float:
     machine had nothing else to do. On a busy machine a schedule takes longer, but it is as long as on an idle one.
     """
     return time.perf_counter() if device.type == "cuda" else time.process_time() / torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C wait for a moment at which all is consistent: yields a function that says whether it was pressed.
+
+    Pressed a second time, it does not wait.
+    """
+    pressed = []
+
+    def note(*_: object) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(True)
+
+    if threading.current_thread() is not threading.main_thread():  # only there may signals be handled
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def device_for(name: str = "auto") -> torch.device:
@@ -158,40 +183,46 @@ class Trainer:
         """
         began, began_wall = clock(self.device) - self.seconds, time.perf_counter() - self.wall_seconds
         saved, read, since = time.perf_counter(), 0, clock(self.device)
-        for indices in epochs(self.pairs, self.config.tokens, self.config.seed, start=self.step):
-            if self.step >= self.config.steps or self.out_of_patience():
-                break
-            loss, target_tokens = self.learn(indices)
-            self.losses, self.targets = self.losses + loss, self.targets + target_tokens
-            read += target_tokens + sum(len(self.pairs[i][0]) for i in indices)
-            last = self.step == self.config.steps
-            if self.step % 50 == 0 or last:
-                mean = self.total(self.losses) / self.targets
-                if not math.isfinite(mean):
-                    raise BadRun(f"The loss is {mean} at step {self.step}: lower --lr, and train again.")
-                now = clock(self.device)
-                self.seconds, self.wall_seconds = now - began, time.perf_counter() - began_wall
-                facts = {
-                    "step": self.step,
-                    "loss": mean,
-                    "tokens_per_second": read / (now - since),
-                    "lr": self.optimizer.param_groups[0]["lr"],
-                    "seconds": self.seconds,
-                    "wall_seconds": self.wall_seconds,
-                }
-                self.note(facts)
-                left = (self.config.steps - self.step) * self.wall_seconds / self.step
-                if self.rank == 0:
-                    progress({**facts, "steps": self.config.steps, "wall_seconds_left": left})
-                self.losses, self.targets = torch.zeros_like(self.losses), 0
-                read, since = 0, now
-            if self.step % self.config.evaluate_every == 0 or last:
-                self.evaluate(progress)
-                since = clock(self.device)
-            if self.rank == 0 and (last or time.perf_counter() - saved > save_seconds):
-                self.seconds, self.wall_seconds = clock(self.device) - began, time.perf_counter() - began_wall
-                self.save()
-                saved = time.perf_counter()
+        with interrupts_held() as interrupted:
+            for indices in epochs(self.pairs, self.config.tokens, self.config.seed, start=self.step):
+                if interrupted():
+                    self.seconds, self.wall_seconds = clock(self.device) - began, time.perf_counter() - began_wall
+                    if self.rank == 0:
+                        self.save()
+                    raise KeyboardInterrupt
+                if self.step >= self.config.steps or self.out_of_patience():
+                    break
+                loss, target_tokens = self.learn(indices)
+                self.losses, self.targets = self.losses + loss, self.targets + target_tokens
+                read += target_tokens + sum(len(self.pairs[i][0]) for i in indices)
+                last = self.step == self.config.steps
+                if self.step % 50 == 0 or last:
+                    mean = self.total(self.losses) / self.targets
+                    if not math.isfinite(mean):
+                        raise BadRun(f"The loss is {mean} at step {self.step}: lower --lr, and train again.")
+                    now = clock(self.device)
+                    self.seconds, self.wall_seconds = now - began, time.perf_counter() - began_wall
+                    facts = {
+                        "step": self.step,
+                        "loss": mean,
+                        "tokens_per_second": read / (now - since),
+                        "lr": self.optimizer.param_groups[0]["lr"],
+                        "seconds": self.seconds,
+                        "wall_seconds": self.wall_seconds,
+                    }
+                    self.note(facts)
+                    left = (self.config.steps - self.step) * self.wall_seconds / self.step
+                    if self.rank == 0:
+                        progress({**facts, "steps": self.config.steps, "wall_seconds_left": left})
+                    self.losses, self.targets = torch.zeros_like(self.losses), 0
+                    read, since = 0, now
+                if self.step % self.config.evaluate_every == 0 or last:
+                    self.evaluate(progress)
+                    since = clock(self.device)
+                if self.rank == 0 and (last or time.perf_counter() - saved > save_seconds):
+                    self.seconds, self.wall_seconds = clock(self.device) - began, time.perf_counter() - began_wall
+                    self.save()
+                    saved = time.perf_counter()
 
     def out_of_patience(self) -> bool:
         return self.step - self.best_step >= self.config.patience * self.config.evaluate_every
@@ -352,7 +383,6 @@ def train(
         going.fit(progress, save_seconds)
     except KeyboardInterrupt:
         if rank == 0:
-            going.save()
             curve.keep(run)
         raise
     if rank == 0:

@@ -81,6 +81,7 @@ train({folder!r}, copies(), SMALL, CPU, resume=True, save_seconds=0)
 
 
 def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path):
+    """By SIGKILL, which nothing can prepare for, and by Ctrl-C."""
     whole = train(tmp_path / "whole", copies(), SMALL, CPU)
     script = SCRIPT.format(here=os.path.dirname(__file__), folder=str(tmp_path / "killed"))
     dice, kills = random.Random(0), 0
@@ -92,7 +93,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path
                 time.sleep(0.01)
             time.sleep(dice.random() * 0.5)
         if kills < 4 and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.send_signal((signal.SIGKILL, signal.SIGINT)[kills % 2])
             kills += 1
         if process.wait() == 0:
             break

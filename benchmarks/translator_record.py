@@ -1,0 +1,109 @@
+"""Keep what a training run came to, as one small JSON file: where it comes from, its curve, its scores, some output.
+
+    python benchmarks/translator_record.py --run runs/m [--data DIR] --out benchmarks/results/de-en.json
+    python benchmarks/translator_record.py        # a table of what has been kept
+
+The scores are those of the corpus's test set, greedily and with beam 5 and the length normalisation that was best on
+valid. The sentences shown are our own, never the corpus's: its licence is not this project's. Only for the synthetic
+corpus, which the project writes itself, test sentences and the failures among them are shown.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from translator.corpora import load
+from translator.evaluation import quality, translations
+from translator.runs import Run, revision
+
+SENTENCES = {  # written for this file
+    "multi30k-de-en": [
+        "Ein Hund rennt über eine grüne Wiese.",
+        "Zwei Kinder essen ein Eis vor einem kleinen Haus.",
+        "Eine Frau mit rotem Hut liest in der Küche ein Buch.",
+        "Der alte Mann, der am Fluss sitzt, spielt Gitarre.",
+        "Die Aufmerksamkeit ist alles, was man braucht.",
+    ],
+    "tatoeba-zh-en": [
+        "我想吃汉堡。",
+        "你昨天为什么没有来？",
+        "他的哥哥在学校教英语。",
+        "如果明天下雨，我们就待在家里。",
+        "注意力就是你所需要的一切。",
+    ],
+}
+RESULTS = Path(__file__).parent / "results"
+SHOWN = 8  # sentences of the synthetic corpus
+
+
+def record(run: Run, data: Path | None) -> dict:
+    run.demand("translate")
+    config, model, tokenizer = run.config(), run.model(), run.tokenizer()
+    corpus = load(config.corpus, data)
+    if corpus.fingerprint() != run.about()["fingerprint"]:
+        raise SystemExit(f"{config.corpus} has other sentences than those that the run was trained on.")
+    sources, references = zip(*corpus.test, strict=True)
+    scores, written = {}, []
+    for name, width, alpha in [("greedy", 1, 1.0), ("beam 5, alpha 1", 5, 1.0), ("beam 5", 5, run.alpha())]:
+        began, began_cpu = time.perf_counter(), time.process_time()
+        written = translations(model, tokenizer, sources, width, alpha)
+        spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
+        found = asdict(quality(written, references, corpus.target))
+        scores[name] = {**found, "sentences": len(sources), "beam": width, "alpha": alpha, **spent}
+    if config.corpus in SENTENCES:
+        asked = SENTENCES[config.corpus]
+        outputs = translations(model, tokenizer, asked, 5, run.alpha())
+        samples = [{"source": x, "output": y} for x, y in zip(asked, outputs, strict=True)]
+    else:
+        rows = [
+            {"source": x, "output": y, "reference": r} for x, y, r in zip(sources, written, references, strict=True)
+        ]
+        samples = rows[:SHOWN] + [row for row in rows[SHOWN:] if row["output"] != row["reference"]][:SHOWN]
+    metrics = run.metrics()
+    return {
+        "config": asdict(config),
+        "about": run.about(),
+        "recorded_with": revision(),
+        "sentences": {"train": len(corpus.train), "valid": len(corpus.valid), "test": len(corpus.test)},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "best_step": run.kept("best")[1]["step"],
+        "cpu_or_gpu_seconds": metrics[-1]["seconds"],
+        "wall_seconds": metrics[-1]["wall_seconds"],
+        "tuning": run.read("decoding.json") if run.tuned else None,
+        "test": scores,
+        "samples": samples,
+        "curve": metrics,
+    }
+
+
+def table() -> None:
+    print(f"{'run':28} {'BLEU':>6} {'chrF':>6} {'exact':>6} {'minutes':>8}  on")
+    for path in sorted(RESULTS.glob("*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if "test" not in kept:
+            continue  # of another benchmark
+        best, minutes = kept["test"]["beam 5"], kept["cpu_or_gpu_seconds"] / 60
+        scores = f"{best['bleu']:6.2f} {best['chrf']:6.2f} {best['exact_match']:6.2f}"
+        print(f"{path.stem:28} {scores} {minutes:8.1f}  {kept['about']['device']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, help="folder of the run")
+    parser.add_argument("--data", type=Path, help="folder with the corpus's files, in place of a download")
+    parser.add_argument("--out", type=Path, help="file to write")
+    options = parser.parse_args()
+    if (options.run is None) != (options.out is None):
+        parser.error("--run and --out belong together")
+    if options.run is None:
+        return table()
+    kept = record(Run(options.run), options.data)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps({name: score["bleu"] for name, score in kept["test"].items()}))
+
+
+if __name__ == "__main__":
+    main()
