@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from translator import training
+from translator import runs, training
 from translator.bpe import Tokenizer
 from translator.corpora import Corpus
 from translator.decoding import translate
@@ -134,7 +135,7 @@ sys.path.insert(0, {here!r})
 import torch.distributed as dist
 from dataclasses import replace
 from test_training import CPU, SMALL, trainer
-from translator import training
+from translator import runs, training
 training.precision = lambda device: torch.float32
 with training.processes(CPU):
     one = trainer(replace(SMALL, dropout=0.0), rank=dist.get_rank(), world=dist.get_world_size())
@@ -235,3 +236,57 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, exact):
 def test_the_schedule_can_be_given_in_minutes(tmp_path, exact):
     run = train(tmp_path / "run", copies(), SMALL, CPU, minutes=0.02)
     assert run.config().steps >= 10 and run.metrics()[-1]["step"] == run.config().steps
+
+
+def test_minutes_become_steps_by_what_a_step_costs(exact, monkeypatch):
+    """A tenth is left for looking at valid; what other programs take does not count."""
+    now = [0.0]
+    monkeypatch.setattr(training, "clock", lambda device: now[0])
+    one = trainer()
+    monkeypatch.setattr(one, "learn", lambda indices: now.__setitem__(0, now[0] + 0.5))
+    assert training.steps_in(2.0, one) == 0.9 * 120 / 0.5
+
+
+def test_seconds_on_a_cpu_are_those_of_work_shared_among_threads(monkeypatch):
+    monkeypatch.setattr(time, "process_time", lambda: 12.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: 100.0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert training.clock(CPU) == 4.0 and training.clock(torch.device("cuda")) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "flags", "dtype"),
+    [
+        ("cuda", (7, 5), "", torch.float16),  # a T4
+        ("cuda", (8, 0), "", torch.bfloat16),
+        ("cuda", (9, 0), "", torch.bfloat16),
+        ("cpu", "AVX512", "flags : avx512f avx512_bf16", torch.bfloat16),
+        ("cpu", "AVX512", "flags : avx512f amx_bf16 amx_tile", torch.bfloat16),
+        ("cpu", "AVX512", "flags : avx512f", torch.float32),
+        ("cpu", "AVX2", "flags : avx2", torch.float32),
+    ],
+)
+def test_precision_follows_the_hardware(monkeypatch, device, capability, flags, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(training.Path, "exists", lambda path: True)
+    monkeypatch.setattr(training.Path, "read_text", lambda path: flags)
+    assert training.precision(torch.device(device)) == dtype
+
+
+def test_a_run_says_where_it_comes_from(monkeypatch):
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", runs.revision())
+    assert re.search(r"\d+ cores", runs.processor())
+    monkeypatch.setattr(runs.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError))
+    assert runs.revision() == "unknown"
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not():
+    with training.interrupts_held() as interrupted:
+        assert not interrupted()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):  # as before
+        signal.raise_signal(signal.SIGINT)
