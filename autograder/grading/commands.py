@@ -1,4 +1,4 @@
-"""The instructor's subcommands of the command line: ``release`` and ``grade``.
+"""The instructor's subcommands of the command line: ``release``, ``grade`` and ``doctor``.
 
 nbgrader takes seconds to import, so each command imports what it needs when it runs.
 """
@@ -31,11 +31,24 @@ def add_commands(subparsers) -> None:
     parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
     parser.add_argument("--force", action="store_true", help="grade again what is graded already; manual grades stay")
     parser.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, 257),
+        default=1,
+        metavar="N",
+        help="how many submissions to grade at a time (default: 1); about one a processor",
+    )
+    parser.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
         help="run student code as you, with all that you may do: only for hand-ins of people you trust",
     )
     parser.set_defaults(run=run_grade)
+
+    about = "say what this machine lacks for grading, and how to get it"
+    parser = subparsers.add_parser("doctor", help=about, description=about.capitalize() + ".")
+    parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
+    parser.set_defaults(run=run_doctor)
 
 
 def run_release(args) -> int:
@@ -61,12 +74,31 @@ def run_grade(args) -> int:
     from autograder.grading.grade import grade
 
     try:
-        return grade(args.assignments, args.course or REPOSITORY, args.force, confined=not args.unsafe_no_sandbox)
+        return grade(
+            args.assignments,
+            args.course or REPOSITORY,
+            args.force,
+            confined=not args.unsafe_no_sandbox,
+            workers=args.workers,
+        )
     except BadInput as error:
         return complain(error)
     except KeyboardInterrupt:
         print("autograder: stopped. What is graded is kept; the same command goes on from there.", file=sys.stderr)
         return 130
+
+
+def run_doctor(args) -> int:
+    """Exit status 0: nothing is missing; 1: something is."""
+    from autograder.grading.config import REPOSITORY
+    from autograder.grading.doctor import examine
+
+    findings = examine(args.course or REPOSITORY)
+    for finding in findings:
+        print(
+            f"{'missing' if finding.trouble else 'ok':8}{finding.what}" + f": {finding.trouble}" * bool(finding.trouble)
+        )
+    return int(any(finding.trouble for finding in findings))
 
 
 def complain(error: Exception) -> int:

@@ -1,4 +1,4 @@
-"""Grades everything that was handed in, one submission after the other, through nbgrader.
+"""Grades everything that was handed in, through nbgrader, some submissions at a time.
 
 Each submission ends with a score or with the reason why it has none, in the gradebook (so that no student is missing
 there) and in a journal, ``autograded/.journal/ASSIGNMENT.jsonl`` in the course directory. The journal is what makes a
@@ -17,9 +17,11 @@ import sqlite3
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 
 import nbformat
@@ -69,10 +71,12 @@ def grade(
     force: bool = False,
     console: Console | None = None,
     confined: bool = True,
+    workers: int = 1,
 ) -> int:
     """Grade the assignments named in the course directory ``course`` and print a table of each.
 
-    With ``confined`` off, student code runs as whoever runs this, with all that they may do.
+    With ``confined`` off, student code runs as whoever runs this, with all that they may do. ``workers`` is how many
+    submissions are graded at a time; it changes nothing about what they score.
 
     Returns 0 when every submission has a score or a stated reason in the gradebook, else 1.
     Raises BadInput for a request that can't be carried out; then nothing has been written.
@@ -81,11 +85,10 @@ def grade(
     course = course.absolute()
     settings, folders, chosen = examine(names, course, confined)
     status = 0
-    with locked(course, settings), tempfile.TemporaryDirectory(prefix="grade_") as work, Worker() as worker:
+    with locked(course, settings), tempfile.TemporaryDirectory(prefix="grade_") as work, Pool(workers) as pool:
         for name in chosen:
-            outcomes = grade_assignment(
-                name, folders[name], course, settings, Path(work), worker, force, confined, console
-            )
+            batch = Batch(name, course, Path(work), GRACE + settings.RunCells.notebook_timeout, confined)
+            outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
             console.print(table(name, outcomes))
             console.print(tally(outcomes))
             status |= any(outcome.score is None for outcome in outcomes)
@@ -178,23 +181,63 @@ def locked(course: Path, settings: Config) -> Iterator[None]:
 # ---- one assignment -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What the submissions of one assignment have in common. ``seconds`` is how long one may take."""
+
+    name: str
+    course: Path
+    work: Path
+    seconds: float
+    confined: bool
+
+    def ask(self, worker: Worker, kind: str, **job: object) -> dict:
+        """Have a worker do a job. Raises WorkerFailed."""
+        given = {"course": str(self.course), "work": str(self.work), "assignment": self.name}
+        return worker.ask(kind, self.seconds, **given, **job)
+
+
+class Pool:
+    """Some workers, and as many threads, each of which waits for one of them at a time."""
+
+    def __init__(self, size: int) -> None:
+        self.workers = [Worker() for _ in range(size)]
+        self.threads = ThreadPoolExecutor(size)
+        self.free: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self.workers:
+            self.free.put(worker)
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self.workers:  # whoever still waits for one hears that it ended
+            worker.__exit__()
+        self.threads.shutdown()
+
+    def run(self, task: Callable[..., Outcome], *arguments: object) -> Future[Outcome]:
+        """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
+
+        def with_worker():
+            worker = self.free.get()
+            try:
+                return task(worker, *arguments)
+            finally:
+                self.free.put(worker)
+
+        return self.threads.submit(with_worker)
+
+
 def grade_assignment(
-    name: str,
-    folders: Sequence[Path],
-    course: Path,
-    settings: Config,
-    work: Path,
-    worker: Worker,
-    force: bool,
-    confined: bool,
-    console: Console,
+    batch: Batch, folders: Sequence[Path], settings: Config, pool: Pool, force: bool, console: Console
 ) -> list[Outcome]:
     """Grade one assignment's submissions; the outcomes stand in the students' order."""
+    name, course, work = batch.name, batch.course, batch.work
     source = sources(course) / name
     shutil.copytree(source, work / "source" / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    seconds = GRACE + settings.RunCells.notebook_timeout
     try:
-        answer = worker.ask("release", seconds, course=str(course), work=str(work), assignment=name)
+        answer = batch.ask(pool.workers[0], "release")
     except WorkerFailed as error:
         raise BadInput(f"nbgrader could not make the student's version of {name}: {error}.") from None
     if "error" in answer:
@@ -202,7 +245,14 @@ def grade_assignment(
     release = nbformat.read(work / "release" / name / f"{name}.ipynb", as_version=4)
     journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
     source_digest = digest([source / f"{name}.ipynb"])
-    outcomes = []
+    outcomes, waiting = {}, []
+    for folder in folders:
+        student, fingerprint = folder.parent.name, source_digest + fingerprint_of(folder)
+        before = journal.outcomes.get(student)
+        if not force and before and before.fingerprint == fingerprint and student in answer["graded"]:
+            outcomes[student] = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come
+        else:
+            waiting.append(pool.run(grade_one, batch, folder, release, fingerprint))
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -212,48 +262,29 @@ def grade_assignment(
         console=console,
         transient=True,
     ) as progress:
-        task = progress.add_task(name, total=len(folders))
-        for folder in folders:
-            student = folder.parent.name
-            progress.update(task, description=escape(f"{name} {student}"))
-            fingerprint = source_digest + fingerprint_of(folder)
-            before = journal.outcomes.get(student)
-            if not force and before and before.fingerprint == fingerprint and student in answer["graded"]:
-                outcome = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come since
-            else:
-                start = monotonic()
-                outcome = grade_one(name, folder, release, fingerprint, course, work, worker, seconds, confined)
-                outcome.seconds = round(monotonic() - start, 2)
-                if outcome.score is not None:
-                    journal.add(outcome)
-            outcomes.append(outcome)
-            progress.advance(task)
-    return outcomes
+        task = progress.add_task(name, total=len(folders), completed=len(outcomes))
+        for done in as_completed(waiting):
+            outcome = done.result()
+            if outcome.score is not None:
+                journal.add(outcome)
+            outcomes[outcome.student] = outcome
+            progress.update(task, description=escape(f"{name} {outcome.student}"), advance=1)
+    return [outcomes[folder.parent.name] for folder in folders]
 
 
-def grade_one(
-    name: str,
-    folder: Path,
-    release: nbformat.NotebookNode,
-    fingerprint: str,
-    course: Path,
-    work: Path,
-    worker: Worker,
-    seconds: float,
-    confined: bool,
-) -> Outcome:
+def grade_one(worker: Worker, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str) -> Outcome:
     """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
-    student = folder.parent.name
-    staged = work / "submitted" / student / name
-    job = {"course": str(course), "work": str(work), "assignment": name, "student": student, "confined": confined}
+    student, start = folder.parent.name, monotonic()
+    staged = batch.work / "submitted" / student / batch.name
+    job = {"student": student, "confined": batch.confined}
     outcome = Outcome(student, fingerprint)
     if set("*?[") & set(student):
         outcome.reason = "Its folder's name holds one of * ? [, which nbgrader takes for a pattern: rename the folder."
         return outcome
     try:
-        notebook, outcome.notes = read_submission(folder, name, release)
+        notebook, outcome.notes = read_submission(folder, batch.name, release)
         outcome.notes += stage(notebook, folder, staged)
-        answer = worker.ask("grade", seconds, execute=True, **job)
+        answer = batch.ask(worker, "grade", execute=True, **job)
         outcome.reason = answer.pop("error", "")
     except Unreadable as error:
         outcome.reason = str(error)
@@ -264,7 +295,7 @@ def grade_one(
     if outcome.reason:
         try:
             stage(refused(release, outcome.reason), folder, staged)
-            answer = worker.ask("grade", seconds, execute=False, **job)
+            answer = batch.ask(worker, "grade", execute=False, **job)
         except WorkerFailed as error:
             answer = {"error": str(error)}
         if "error" in answer:
@@ -274,6 +305,7 @@ def grade_one(
     outcome.notes += answer.pop("notes")
     for key in ("score", "max_score", "code_score", "max_code_score", "to_read", "parts"):
         setattr(outcome, key, answer[key])
+    outcome.seconds = round(monotonic() - start, 2)
     return outcome
 
 

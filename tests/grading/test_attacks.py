@@ -55,7 +55,7 @@ def batch(tmp_path_factory, sandboxed, gradebook, model):
             hand_in(course, f"{number} {name}", nbformat.writes(notebook))
         hand_in(course, "999-honest", model)
         before = contents(course / "submitted") | contents(course / "solutions")
-        status = grade([NAME], course, console=Console(file=StringIO()))
+        status = grade([NAME], course, console=Console(file=StringIO()), workers=2)
         connected = []
         for one in (listener, local):
             with suppress(BlockingIOError):

@@ -1,0 +1,71 @@
+"""Whatever happens to a run, and however it is spread, every hand-in ends with the same score."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+
+import psutil
+import pytest
+from nbgrader.api import Gradebook
+from rich.console import Console
+from sample_course import NAME, answered, hand_in, make_course
+
+from autograder.grading.grade import Journal, grade
+from autograder.grading.verdict import SECRET
+
+STUDENTS = {
+    "ada": {},
+    "bob": {"root": "def root(x):\n    return x / 2"},
+    "cy": {"double": "import os\ndef double(x): os._exit(1)"},
+    "di": {"double": "def double(x):\n    return x + x\n", "why": "Because."},
+}
+KILLS = 4
+
+
+@pytest.fixture
+def course(tmp_path, sandboxed, gradebook, model):
+    course = make_course(tmp_path / "course", gradebook)
+    for student, answers in STUDENTS.items():
+        hand_in(course, student, answered(model, **answers))
+    (course / SECRET).write_text("0" * 64)  # the same cases in every run
+    return course
+
+
+def scores(course):
+    """What the gradebook holds, and that the journal agrees."""
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+        found = {submission.student.id: submission.score for submission in book.assignment_submissions(NAME)}
+    journal = Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl").outcomes
+    assert found == {student: outcome.score for student, outcome in journal.items()}
+    return found
+
+
+EARNED = {"ada": 5, "bob": 2, "cy": 3, "di": 5}
+
+
+def test_several_workers_give_the_same_scores(course):
+    assert grade([NAME], course, console=Console(file=StringIO()), workers=3) == 0
+    assert scores(course) == EARNED
+
+
+def test_runs_killed_at_random_points_lose_nothing(course):
+    chance = random.Random(7)
+    program = (
+        f"from pathlib import Path; from autograder.grading.grade import grade; "
+        f"grade([{NAME!r}], Path({str(course)!r}), workers=2)"
+    )
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(1, 8))
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        psutil.wait_procs(family, timeout=20)  # whoever grades for a run that is no more ends by itself
+    assert grade([NAME], course, console=Console(file=StringIO())) == 0
+    assert scores(course) == EARNED
