@@ -1,7 +1,7 @@
 #!/bin/sh
-# Lighthouse (desktop) on one page of the built book, served with gzip as a web server would.
+# Lighthouse on one page of the built book, served with gzip as a web server would.
 #
-#     benchmarks/lighthouse.sh [PAGE] [SITE]      PAGE: book/01-rnn.html    SITE: _build/html
+#     benchmarks/lighthouse.sh [PAGE] [SITE] [DEVICE]      PAGE: book/01-rnn.html   SITE: _build/html   DEVICE: desktop, or phone
 #
 # Needs Node with npm (Lighthouse is fetched into a temporary folder), Chromium (CHROME_PATH, or `chromium` on PATH) and .venv. Prints the
 # four scores, the timings behind the first, and every audit that cost points. Run it on a machine that does nothing else.
@@ -10,6 +10,11 @@ set -eu
 page=${1:-book/01-rnn.html}
 root=$(cd "$(dirname "$0")/.." && pwd)
 site=${2:-$root/_build/html}
+case ${3:-desktop} in
+  desktop) preset=--preset=desktop ;;
+  phone) preset=--form-factor=mobile ;; # with a slow network and a slow processor, as Lighthouse does it
+  *) echo "DEVICE is desktop or phone, not $3." >&2; exit 1 ;;
+esac
 [ -f "$site/$page" ] || { echo "There is no $site/$page: build the book first (make book)." >&2; exit 1; }
 command -v npm >/dev/null || { echo "Lighthouse needs Node: install node and npm." >&2; exit 1; }
 CHROME_PATH=${CHROME_PATH:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
@@ -24,7 +29,7 @@ npm install --silent --no-fund --no-audit --prefix "$folder" lighthouse@12
 server=$!
 while [ ! -s "$folder/port" ]; do sleep 0.1; done
 
-"$folder/node_modules/.bin/lighthouse" "http://127.0.0.1:$(cat "$folder/port")/$page" --preset=desktop --quiet \
+"$folder/node_modules/.bin/lighthouse" "http://127.0.0.1:$(cat "$folder/port")/$page" $preset --quiet \
   --chrome-flags="--headless=new --no-sandbox --disable-gpu" --output=json --output-path="$folder/report.json"
 
 "$root/.venv/bin/python" - "$folder/report.json" <<'PYTHON'
