@@ -21,7 +21,7 @@ GLOSSARY = "book/glossary"
 EVERYDAY = {"code", "gate", "head", "key", "mask", "meaning", "prior", "query", "rotation", "score", "slope", "value"}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 PARENTHESIS = re.compile(r"\s*\(([^()]*(?:\([^()]*\)[^()]*)*)(?:\)|$)")  # at the end of the text, a citation may follow
-NO_NAMES = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block)
+NO_NAMES = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block)
 NO_TERMS = (nodes.title, nodes.caption, nodes.reference, nodes.literal, nodes.table, nodes.figure, nodes.citation)
 
 
@@ -108,18 +108,20 @@ class Linker:
         for text in list(document.findall(nodes.Text)):
             if inside(text, NO_TERMS) or not isinstance(text.parent, nodes.paragraph | nodes.emphasis | nodes.strong):
                 continue
-            hits = [
+            while hits := [
                 (match.start(), -match.end(), match, entry)
                 for anchor, (entry, pattern) in waiting.items()
                 if anchor not in self.linked and (match := pattern.search(text))
-            ]
-            if hits:  # one link in a stretch of text, the first and longest
-                _, _, match, entry = min(hits, key=lambda hit: hit[:2])
-                self.split(text, match.start(), match.end(), entry)
+            ]:
+                _, _, match, entry = min(hits, key=lambda hit: hit[:2])  # the first, and the longest
+                text = self.split(text, match.start(), match.end(), entry)
 
-    def split(self, text: nodes.Text, start: int, end: int, entry: Entry) -> None:
-        parts = [nodes.Text(text[:start]), self.link(entry, nodes.Text(text[start:end])), nodes.Text(text[end:])]
-        text.parent.replace(text, [part for part in parts if part.astext()])
+    def split(self, text: nodes.Text, start: int, end: int, entry: Entry) -> nodes.Text:
+        """Put a link in the place of a part of the text; return what follows it."""
+        rest = nodes.Text(text[end:])
+        parts = [nodes.Text(text[:start]), self.link(entry, nodes.Text(text[start:end])), rest]
+        text.parent.replace(text, parts)
+        return rest
 
 
 def inside(node: nodes.Node, kinds: tuple[type, ...]) -> bool:
@@ -176,4 +178,4 @@ def setup(app):
     app.connect("env-updated", collect)
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", load_script)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}

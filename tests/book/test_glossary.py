@@ -136,6 +136,8 @@ SELF = ("glossary.html#term-self-attention", "A sequence asks itself.")
         ("Not unself-attention, nor self-attention-like.", []),
         ("The self-attention (自注意力) here.", [("自注意力", *SELF)]),
         ("石头 (查) is unknown.", []),
+        ("```{math}\n\\text{self-attention (自注意力)}\n```\n\nA self-attention.", [("self-attention", *SELF)]),
+        ("A *query* (查询) of self-attention, in one sentence.", [QUERY, ("self-attention", *SELF)]),
     ],
 )
 def test_the_first_use_of_a_term_is_a_link(build, text, expected):
