@@ -84,9 +84,7 @@ class Linker:
 
     def where_named_in_chinese(self, document: nodes.document) -> None:
         for text in list(document.findall(nodes.Text)):
-            if not CHINESE.search(text) or inside(
-                text, (nodes.title, nodes.reference, nodes.literal, nodes.literal_block)
-            ):
+            if not CHINESE.search(text) or inside(text, NO_NAMES):
                 continue
             before = text.parent[text.parent.index(text) - 1] if text.parent.index(text) else None
             opening = PARENTHESIS.match(text)
