@@ -46,7 +46,7 @@ from autograder.reference.positional_encoding import sinusoidal_encoding
 from translator.batching import epochs
 from translator.bpe import Tokenizer
 from translator.corpora import load
-from translator.decoding import beam_search, longest, translate
+from translator.decoding import translate
 from translator.runs import Config, Run, processor, revision
 from translator.training import Trainer, device_for
 from translator.vocabulary import BOS, EOS, PAD, pad
@@ -411,28 +411,6 @@ def report(rounds: dict, clock: str) -> dict[str, float]:
     return speed
 
 
-@torch.inference_mode()
-def without_cache(model, sources: list[list[int]]) -> None:
-    """Greedy, the whole beginning decoded anew for each word: what the cache saves."""
-    x, lengths = pad(sources)
-    device = next(model.parameters()).device
-    state = model.start(x.to(device), lengths.to(device))
-    y = torch.full((len(x), 1), BOS, device=device)
-    for _ in range(longest(int(lengths.max()))):
-        word = model.decode(y, state)[0][:, -1].argmax(-1)
-        y = torch.cat([y, word[:, None]], dim=1)
-        if ((y == EOS).any(1)).all():
-            return
-
-
-@torch.inference_mode()
-def beam_without_cache(model, sources: list[list[int]], width: int) -> None:
-    """The project's beam search over a model whose state holds the words so far instead of their keys and values."""
-    x, lengths = pad(sources)
-    device = next(model.parameters()).device
-    beam_search(Forgetful(model), x.to(device), lengths.to(device), width)
-
-
 class Forgetful(nn.Module):
     """A model as `beam_search` wants it, that keeps ids and computes everything else anew at each step."""
 
@@ -454,17 +432,16 @@ class Forgetful(nn.Module):
 
 
 def decoding(options: argparse.Namespace, device: torch.device) -> dict:
-    """Sentences per second of a trained run, round by round, batched 32 at a time in the order of their lengths."""
+    """Sentences per second of a trained run, round by round, in the batches that `translate` makes."""
     run = Run(options.decode)
     corpus = load(run.config().corpus, options.data)
     model, tokenizer = run.model().to(device), run.tokenizer()
-    sources = sorted((tokenizer.encode(x) for x, _ in islice(corpus.test, options.sentences)), key=len)
-    blocks = [sources[start : start + 32] for start in range(0, len(sources), 32)]
+    sources = [tokenizer.encode(x) for x, _ in islice(corpus.test, options.sentences)]
     ways = {
         "greedy, cached": lambda: translate(model, sources, 1),
-        "greedy, not cached": lambda: [without_cache(model, block) for block in blocks],
+        "greedy, not cached": lambda: translate(Forgetful(model), sources, 1),
         "beam 5, cached": lambda: translate(model, sources, 5),
-        "beam 5, not cached": lambda: [beam_without_cache(model, block, 5) for block in blocks],
+        "beam 5, not cached": lambda: translate(Forgetful(model), sources, 5),
     }
     rounds: dict[str, list[dict]] = {name: [] for name in ways}
     for number in range(options.rounds + 1):

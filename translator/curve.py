@@ -11,7 +11,7 @@ def draw(run: Run) -> Figure:
     """Loss on the left axis (of the batches, and on valid), BLEU on valid on the right one."""
     metrics = run.metrics()
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    losses, scores = figure.subplots(), None
+    losses = figure.subplots()
     for key, label, style in [
         ("loss", "loss while training (smoothed labels, dropout)", "C0-"),
         ("valid_loss", "loss on valid", "C1.-"),
@@ -20,11 +20,10 @@ def draw(run: Run) -> Figure:
         points = [(line["seconds"] / 60, line[key]) for line in metrics if key in line]
         if not points:
             continue
-        if key == "valid_bleu":
-            scores = losses.twinx()
-            scores.set(ylabel="BLEU, greedy", ylim=(0, None))
-        (scores if key == "valid_bleu" else losses).plot(*zip(*points, strict=True), style, label=label)
-    losses.set(xlabel="minutes of training", ylabel="loss a token, nats", ylim=(0, None))
+        axes = losses.twinx() if key == "valid_bleu" else losses
+        axes.plot(*zip(*points, strict=True), style, label=label)
+        axes.set(ylabel="BLEU, greedy" if key == "valid_bleu" else "loss a token, nats", ylim=(0, None))
+    losses.set(xlabel="minutes of training", xlim=(0, None))
     figure.legend(loc="outside upper center", ncols=3, fontsize="small", frameon=False)
     return figure
 

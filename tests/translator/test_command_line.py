@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from translator import __main__, corpora
+from translator.curve import draw
 from translator.runs import Run
 
 SMALL = [
@@ -71,6 +72,24 @@ def test_a_runs_folder_holds_what_it_promises(trained):
     assert last["step"] == 150 and last["valid_loss"] > 0 and last["valid_bleu"] >= 0
     trained_lines = [line for line in one.metrics() if "loss" in line]
     assert all(line["tokens_per_second"] > 0 and line["seconds"] > 0 for line in trained_lines)
+
+
+def test_every_point_of_the_curve_is_in_the_picture(tmp_path):
+    one = Run(tmp_path)
+    for step in range(1, 5):
+        one.note(step=step, loss=5 / step, seconds=60 * step)
+        one.note(step=step, valid_loss=4 / step, valid_bleu=10 * step, seconds=60 * step)
+    drawn = {}
+    for axes in draw(one).axes:
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        for line in axes.lines:
+            drawn[line.get_label().split(" (")[0]] = list(map(tuple, line.get_xydata().tolist()))
+            assert all(left <= x <= right and low <= y <= high for x, y in line.get_xydata())
+    assert drawn == {
+        "loss while training": [(s, 5 / s) for s in range(1, 5)],
+        "loss on valid": [(s, 4 / s) for s in range(1, 5)],
+        "BLEU on valid": [(s, 10 * s) for s in range(1, 5)],
+    }
 
 
 def test_the_length_normalisation_is_the_best_on_valid_and_is_used(trained, capsys):
