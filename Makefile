@@ -32,7 +32,7 @@ new-chapter: .venv/ready
 	$(BIN)/python -m autograder.grading.start chapter "$(NAME)"
 	$(BIN)/ruff format -q autograder/catalogue
 	$(BIN)/autograder release "$(NAME)"
-	$(MAKE) colab
+	$(BIN)/python book/_ext/colab_notebooks.py
 
 bench: .venv/ready
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done

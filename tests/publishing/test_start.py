@@ -37,7 +37,7 @@ def run(copy, *command):
 
 
 def make(copy, *words):
-    return run(copy, "make", "-o", ".venv/ready", f"BIN={BIN}", *words)
+    return run(copy, "make", "-o", ".venv/ready", "PYTHON=false", f"BIN={BIN}", *words)  # never remake the environment
 
 
 def pytest_passes(copy, *words):
