@@ -282,6 +282,7 @@ def test_a_run_says_where_it_comes_from(monkeypatch):
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with training.interrupts_held() as interrupted:
         assert not interrupted()
         signal.raise_signal(signal.SIGINT)
@@ -290,3 +291,4 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not():
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):  # as before
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)

@@ -57,7 +57,7 @@ Pictures.add("heads", ({ stage, say, numbers }) => {
     const rows = source.map((chinese, i) => {
       const cells = alpha.map((rows, a) => {
         const right = sources(word).includes(i);
-        const style = `--alpha: ${Math.round(60 * rows[word][i])}%`;
+        const style = `--alpha: ${Math.round(50 * rows[word][i])}%`;
         return element("td", { class: `shade ${COLOURS[a] ?? ""} ${right ? "true" : ""}`, style }, number(rows[word][i]));
       });
       return element("tr", {}, element("th", { scope: "row", lang: "zh" }, chinese), ...cells);
