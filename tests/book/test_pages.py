@@ -274,7 +274,7 @@ def test_the_keyboard_reaches_the_text_first_and_shows_where_it_is(sample_projec
     assert focused.is_visible()
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main-content")
+    page.wait_for_url("**#main-content")
     context.close()
 
 
