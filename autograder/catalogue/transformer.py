@@ -408,17 +408,17 @@ def cache_cases(rng):
         )
 
 
-def _cached(join=None, see=None, give=None, keys_of="W_K", root=True, project=True):
+def _cached(join=None, see=None, give=None, keys_of="W_K", root=True, project=True, split=split_heads):
     """A wrong ``cached_attention``: the right one with some of its steps replaced.
 
     ``join`` takes what is kept and what is new; ``see`` the numbers of new and of earlier positions; ``give`` picks
-    what is returned from (past, new, all).
+    what is returned from (past, new, all); ``split`` cuts the width into heads.
     """
 
     def candidate(X_new, K_past, V_past, W_Q, W_K, W_V, W_O, h):
-        Q = split_heads(X_new @ W_Q, h)
-        K_new = split_heads(X_new @ (W_K if keys_of == "W_K" else W_Q), h)
-        V_new = split_heads(X_new @ W_V, h)
+        Q = split(X_new @ W_Q, h)
+        K_new = split(X_new @ (W_K if keys_of == "W_K" else W_Q), h)
+        V_new = split(X_new @ W_V, h)
         K, V = (
             (join or (lambda past, new: torch.cat([past, new], dim=2)))(*pair)
             for pair in [(K_past, K_new), (V_past, V_new)]
@@ -1113,6 +1113,13 @@ EXERCISES = [
                 "queries kept as keys",
                 _cached(keys_of="W_Q"),
                 "You append the new positions' queries to the keys.",
+                "tr-cache",
+            ),
+            Mistake(
+                "heads by view without transpose",
+                _cached(split=lambda P, h: P.reshape(P.shape[0], h, P.shape[1], -1)),
+                "Your heads are cut across the positions: the numbers of one position land in several places. Cut the "
+                "last axis alone, and then move the heads forward (chapter 7).",
                 "tr-cache",
             ),
             Mistake(
