@@ -1,4 +1,4 @@
-"""What all tests share: one thread a process, and one browser.
+"""What all tests share: one thread a process, random numbers that come again, and one browser.
 
 Threads cost more than they save on tensors as small as the tests'. Playwright allows one browser driver a process, and
 under pytest-xdist a process runs tests of several folders.
@@ -6,13 +6,41 @@ under pytest-xdist a process runs tests of several folders.
 
 import os
 import shutil
+import sys
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; kernels inherit it
 
 QUIET = "gpu quic background-networking component-update sync"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{feature}" for feature in QUIET.split())]
+
+
+class TorchsNumbers:
+    """torch's random numbers for Hypothesis, which by itself seeds those of Python and NumPy."""
+
+    def seed(self, number: int) -> None:
+        if torch := sys.modules.get("torch"):
+            torch.manual_seed(number)
+
+    def getstate(self):
+        torch = sys.modules.get("torch")
+        return torch.get_rng_state() if torch else None
+
+    def setstate(self, state) -> None:
+        if state is not None:
+            sys.modules["torch"].set_rng_state(state)
+
+
+TORCHS_NUMBERS = TorchsNumbers()  # Hypothesis keeps no strong reference to it
+hypothesis.register_random(TORCHS_NUMBERS)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """Every test draws the same numbers from torch, whatever ran before it."""
+    TORCHS_NUMBERS.seed(0)
 
 
 @pytest.fixture(scope="session")
