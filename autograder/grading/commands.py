@@ -1,4 +1,4 @@
-"""The instructor's subcommands of the command line: ``release``, ``grade`` and ``doctor``.
+"""The instructor's subcommands of the command line: ``release``, ``grade``, ``report`` and ``doctor``.
 
 nbgrader takes seconds to import, so each command imports what it needs when it runs.
 """
@@ -45,6 +45,20 @@ def add_commands(subparsers) -> None:
     )
     parser.set_defaults(run=run_grade)
 
+    parser = subparsers.add_parser(
+        "report",
+        help="make a page about a class: points, exercises, mistakes, hand-ins to look at",
+        description=(
+            "Make one self-contained HTML page of what the grading says: how the points are spread, how easy each "
+            "exercise was and whether it tells students apart, which known mistakes were made, what could not be "
+            "graded and why, and which answers are the same. It names students: it is for instructors."
+        ),
+    )
+    parser.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="such as 01-rnn (default: all graded)")
+    parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: DIR/reports/ASSIGNMENT.html)")
+    parser.set_defaults(run=run_report)
+
     about = "say what this machine lacks for grading, and how to get it"
     parser = subparsers.add_parser("doctor", help=about, description=about.capitalize() + ".")
     parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
@@ -86,6 +100,20 @@ def run_grade(args) -> int:
     except KeyboardInterrupt:
         print("autograder: stopped. What is graded is kept; the same command goes on from there.", file=sys.stderr)
         return 130
+
+
+def run_report(args) -> int:
+    """Exit status 0: the page is written; 2: bad input."""
+    from autograder.grading.config import REPOSITORY
+    from autograder.grading.course import BadInput
+    from autograder.grading.page import write_page
+
+    try:
+        path = write_page(args.assignments, args.course or REPOSITORY, args.out)
+    except BadInput as error:
+        return complain(error)
+    print(path)
+    return 0
 
 
 def run_doctor(args) -> int:

@@ -161,6 +161,7 @@ def outputs_of(verdict: Verdict, count: int | None) -> list[NotebookNode]:
         "passed": verdict.passed,
         "points": verdict.points,
         "standing": blocks[0].text,
+        "complaint": verdict.failures[0].complaint.kind if verdict.failures else "",
         "unanswered": unanswered(verdict),
         "mistakes": [mistake.name for mistake in verdict.mistakes],
         "hint": " ".join([*hints, *(mistake.hint for mistake in verdict.mistakes)]),
