@@ -97,6 +97,8 @@ def run_grade(args) -> int:
         )
     except BadInput as error:
         return complain(error)
+    except OSError as error:  # a full disk, say
+        return complain(f"{error}. What is graded is kept; put that right, and the same command goes on from there.")
     except KeyboardInterrupt:
         print("autograder: stopped. What is graded is kept; the same command goes on from there.", file=sys.stderr)
         return 130

@@ -8,6 +8,7 @@ Student code runs in the sandbox (`autograder.grading.sandbox`), and is judged o
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -17,7 +18,7 @@ import sqlite3
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,6 +43,12 @@ from autograder.grading.worker import Worker, WorkerFailed
 GRACE = (
     120  # seconds that nbgrader's own work, a slow start and the end of a kernel may take beside the notebook's time
 )
+
+
+OF_THE_MACHINE = {
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
+}  # errors that are no hand-in's fault
+WORK = "grade_"  # how the name of a run's temporary folder begins
 
 
 @dataclass
@@ -85,9 +92,9 @@ def grade(
     course = course.absolute()
     settings, folders, chosen = examine(names, course, confined)
     status = 0
-    with locked(course, settings), tempfile.TemporaryDirectory(prefix="grade_") as work, Pool(workers) as pool:
+    with locked(course, settings) as work, Pool(workers) as pool:
         for name in chosen:
-            batch = Batch(name, course, Path(work), GRACE + settings.RunCells.notebook_timeout, confined)
+            batch = Batch(name, course, work, GRACE + settings.RunCells.notebook_timeout, confined)
             outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
             console.print(table(name, outcomes))
             console.print(tally(outcomes))
@@ -166,16 +173,29 @@ def journal_folder(course: Path, settings: Config) -> Path:
 
 
 @contextlib.contextmanager
-def locked(course: Path, settings: Config) -> Iterator[None]:
-    """Keep a second run off the same course. Raises BadInput if one is at work."""
+def locked(course: Path, settings: Config) -> Iterator[Path]:
+    """Keep a second run off the same course. Gives a folder for the run's work; all that is temporary lies in it.
+
+    The lock names that folder, so that the next run removes it where this one is killed. Raises BadInput if another run
+    is at work.
+    """
     folder = journal_folder(course, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise BadInput(f"Another autograder grade is at work in {course}: wait for its end.") from None
-        yield
+        lock.seek(0)
+        left = Path(lock.read() or "/")
+        if left.name.startswith(WORK) and left.parent == Path(tempfile.gettempdir()):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=WORK, ignore_cleanup_errors=True) as work:
+            lock.truncate(0)
+            lock.write(work)
+            lock.flush()
+            yield Path(work)
+        lock.truncate(0)
 
 
 # ---- one assignment -------------------------------------------------------------------------------------------------
@@ -245,6 +265,8 @@ def grade_assignment(
     release = nbformat.read(work / "release" / name / f"{name}.ipynb", as_version=4)
     journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
     source_digest = digest([source / f"{name}.ipynb"])
+    if force:
+        journal.forget(folder.parent.name for folder in folders)
     outcomes, waiting = {}, []
     for folder in folders:
         student, fingerprint = folder.parent.name, source_digest + fingerprint_of(folder)
@@ -266,7 +288,10 @@ def grade_assignment(
         for done in as_completed(waiting):
             outcome = done.result()
             if outcome.score is not None:
-                journal.add(outcome)
+                try:
+                    journal.add(outcome)
+                except OSError as error:
+                    outcome = undone(Outcome(outcome.student, outcome.fingerprint), str(error))
             outcomes[outcome.student] = outcome
             progress.update(task, description=escape(f"{name} {outcome.student}"), advance=1)
     return [outcomes[folder.parent.name] for folder in folders]
@@ -286,17 +311,21 @@ def grade_one(worker: Worker, batch: Batch, folder: Path, release: nbformat.Note
         outcome.notes += stage(notebook, folder, staged)
         answer = batch.ask(worker, "grade", execute=True, **job)
         outcome.reason = answer.pop("error", "")
+        if answer.get("machine"):
+            return undone(outcome, outcome.reason)
     except Unreadable as error:
         outcome.reason = str(error)
     except WorkerFailed as error:
         outcome.reason = f"It could not be graded: {error}."
     except Exception as error:  # whatever it is, the next student's submission is graded
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return undone(outcome, str(error))
         outcome.reason = f"It could not be read: {type(error).__name__}: {error}."
     if outcome.reason:
         try:
             stage(refused(release, outcome.reason), folder, staged)
             answer = batch.ask(worker, "grade", execute=False, **job)
-        except WorkerFailed as error:
+        except (WorkerFailed, OSError) as error:
             answer = {"error": str(error)}
         if "error" in answer:
             outcome.reason += f" It is not in the gradebook either: {answer['error']}"
@@ -309,21 +338,33 @@ def grade_one(worker: Worker, batch: Batch, folder: Path, release: nbformat.Note
     return outcome
 
 
+def undone(outcome: Outcome, why: str) -> Outcome:
+    """The outcome where this machine lacks something: no hand-in's fault, and so neither in gradebook nor journal."""
+    outcome.reason = f"This machine could not: {why.rstrip('.')}. Put that right, and run the same command again."
+    return outcome
+
+
 def stage(notebook: nbformat.NotebookNode, folder: Path, staged: Path) -> list[str]:
     """Put what nbgrader is to grade into ``staged``: the notebook, and the two small files that its exchange adds."""
     notes = []
     shutil.rmtree(staged, ignore_errors=True)
     write(notebook, staged / f"{staged.name}.ipynb")
     for extra in ("timestamp.txt", "submission_secret.txt"):
-        with contextlib.suppress(OSError, ValueError):
-            handle = os.open(folder / extra, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(handle, encoding="utf-8") as file:
-                text = file.read(1000)
-            if extra == "timestamp.txt" and not readable_time(text):
-                notes.append(f"timestamp.txt says {text.strip()[:40]!r}, which is no time: taken as on time.")
-                continue
+        text = small_text(folder / extra)
+        if extra == "timestamp.txt" and text and not readable_time(text):
+            notes.append(f"timestamp.txt says {text.strip()[:40]!r}, which is no time: taken as on time.")
+        elif text:
             (staged / extra).write_text(text, encoding="utf-8")
     return notes
+
+
+def small_text(path: Path) -> str:
+    """The beginning of a regular file's text; "" if it is none."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, encoding="utf-8") as file:
+            return file.read(1000)
+    return ""
 
 
 def readable_time(text: str) -> bool:
@@ -365,6 +406,14 @@ class Journal:
             with contextlib.suppress(ValueError, TypeError):  # the last line of a run that was killed may be torn
                 outcome = Outcome(**json.loads(line))
                 self.outcomes[outcome.student] = outcome
+
+    def forget(self, students: Iterable[str]) -> None:
+        """Forget these students' outcomes: a run that is ended while it grades them again has to do so at the next."""
+        self.outcomes = {student: self.outcomes[student] for student in self.outcomes.keys() - set(students)}
+        lines = "".join(json.dumps(asdict(outcome)) + "\n" for outcome in self.outcomes.values())
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(lines, encoding="utf-8")
+        os.replace(fresh, self.path)
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome for good."""

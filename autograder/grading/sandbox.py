@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from select import select
 
@@ -42,25 +42,28 @@ class SandboxLost(Exception):
     """The sandbox ended, or gave no answer."""
 
 
+# What stands inside of ours: the launcher, and a package that is named like ours.
+FURNISHED = {
+    "kernel.py": INSIDE / "kernel.py",
+    "autograder/__init__.py": INSIDE / "standin.py",
+    "autograder/answering.py": INSIDE / "answering.py",
+    "autograder/wire.py": PACKAGE / "grading" / "wire.py",
+    "autograder/probe.py": PACKAGE / "probe.py",
+}
+
+
 def furnish(folder: Path) -> None:
-    """Copy what stands inside of ours into ``folder``: the launcher, and a package that is named like ours."""
-    package = folder / "autograder"
-    package.mkdir(parents=True)
-    for source, name in (
-        (INSIDE / "kernel.py", "../kernel.py"),
-        (INSIDE / "standin.py", "__init__.py"),
-        (INSIDE / "answering.py", "answering.py"),
-        (PACKAGE / "grading" / "wire.py", "wire.py"),
-        (PACKAGE / "probe.py", "probe.py"),
-    ):
-        shutil.copyfile(source, package / name)
-        (package / name).chmod(0o644)
-    for directory in (folder, package):
-        directory.chmod(0o755)
+    """Copy what stands inside of ours into ``folder``."""
+    for name, source in FURNISHED.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
 
 
-def command(furnished: Path, hide: Sequence[Path] = ()) -> list[str]:
-    """The command line that runs Python in bubblewrap. ``hide`` names folders that must not be seen inside."""
+def command(furnished: Mapping[str, int], hide: Sequence[Path] = ()) -> list[str]:
+    """The command line that runs Python in bubblewrap. ``hide`` names folders that must not be seen inside.
+
+    ``furnished`` has an open descriptor of each file in `FURNISHED`.
+    """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise NoSandbox(f"Grading needs bubblewrap (the command bwrap), which is not here. {INSTALL}.")
@@ -98,8 +101,11 @@ def command(furnished: Path, hide: Sequence[Path] = ()) -> list[str]:
         "--tmpfs",
         HOME,
     ]  # each submission gets its own over these
-    words += ["--ro-bind", str(furnished), GRADER, "--dev", "/dev", "--proc", "/proc"]
-    words += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    words += ["--perms", "0755", "--tmpfs", GRADER, "--perms", "0755", "--dir", f"{GRADER}/autograder"]
+    for name, descriptor in furnished.items():
+        words += ["--perms", "0644", "--file", str(descriptor), f"{GRADER}/{name}"]
+    words += ["--dev", "/dev", "--proc", "/proc"]
+    words += [word for place in (GRADER, "/dev", "/") for word in ("--remount-ro", place)]
     python = Path(sys.executable)
     if sys.prefix != sys.base_prefix:
         python = ENVIRONMENT / python.absolute().relative_to(Path(sys.prefix).absolute())
@@ -155,7 +161,6 @@ class Sandbox:
         self.warm, self.hide = warm, hide
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
-        self.folder: tempfile.TemporaryDirectory | None = None
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -168,20 +173,17 @@ class Sandbox:
         if self.process and self.process.poll() is None:
             return
         self.end()
-        self.folder = tempfile.TemporaryDirectory(prefix="sandbox_")
-        inside = Path(self.folder.name, "grader")
-        furnish(inside)
-        os.chmod(self.folder.name, 0o755)
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         program = [f"{GRADER}/kernel.py", str(theirs.fileno()), *self.warm]
-        with theirs, tempfile.TemporaryFile() as log:
+        with theirs, tempfile.TemporaryFile() as log, contextlib.ExitStack() as opened:
+            furnished = {name: opened.enter_context(path.open("rb")).fileno() for name, path in FURNISHED.items()}
             self.process = subprocess.Popen(
-                [*command(inside, self.hide), *program],
+                [*command(furnished, self.hide), *program],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *furnished.values()],
                 start_new_session=True,
             )
             theirs.close()
@@ -242,9 +244,7 @@ class Sandbox:
         if self.process:
             self.process.kill()  # bubblewrap's end is the end of process 1 inside, and so of all others
             self.process.wait()
-        if self.folder:
-            self.folder.cleanup()
-        self.process = self.control = self.folder = None
+        self.process = self.control = None
 
 
 class Kept:

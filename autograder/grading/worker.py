@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -21,7 +22,14 @@ import psutil
 
 from autograder.check import MIME
 
-PAUSES = (1, 2, 4, 8)  # seconds before a gradebook that is locked is tried again
+PAUSES = (1, 2, 4, 8)  # seconds before what may have passed is tried again
+# By these an error is recognised that is no hand-in's fault. The first means that another worker, or a person in
+# formgrader, writes to the gradebook just now.
+PASSING = ("database is locked",)
+OF_THE_MACHINE = (
+    "No space left on device", "database or disk is full", "Disk quota exceeded", "disk I/O error",
+    "Read-only file system", "unable to open database file", "readonly database", "Too many open files", "NoSandbox:",
+)  # fmt: skip
 
 
 class WorkerFailed(Exception):
@@ -109,6 +117,7 @@ class Worker:
 
 def main() -> None:
     """Answer jobs from standard input until it ends. What nbgrader prints goes to standard error."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     jobs = {"release": release, "grade": grade}
@@ -119,6 +128,13 @@ def main() -> None:
         except Exception as error:
             answer = {"error": sentence(error), "log": traceback.format_exc()}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def end_with(parent: int) -> None:
+    """End this process when the one that started it is no more: what it does would be for nobody."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def api(course: str, work: str, execute: bool = True, confined: bool = True):
@@ -133,6 +149,7 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
     config.Intake.enabled = False  # has been done, with what can't be read put aside
     config.RunCells.execute = execute
     config.RunCells.confined = confined
+    tempfile.tempdir = os.environ["TMPDIR"] = work  # what is left there goes when the run ends
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)
 
@@ -157,12 +174,17 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool, 
     nbgrader = api(course, work, execute, confined)
     done = nbgrader.autograde(assignment, student, force=True)
     for pause in PAUSES:
-        if done["success"] or "database is locked" not in done.get("log", ""):
+        if done["success"] or not any(words in done.get("log", "") for words in PASSING):
             break
-        time.sleep(pause)  # another worker, or a person in formgrader, writes to the gradebook just now
+        time.sleep(pause)
         done = nbgrader.autograde(assignment, student, force=True)
     if not done["success"]:
-        return {"error": reason(done), "log": done.get("log", "")}
+        log = done.get("log", "")
+        return {
+            "error": reason(done),
+            "log": log,
+            "machine": any(words in log for words in (*PASSING, *OF_THE_MACHINE)),
+        }
     with nbgrader.gradebook as gradebook:
         answer = scores(gradebook.find_submission(assignment, student))
     autograded = nbgrader.coursedir.format_path(nbgrader.coursedir.autograded_directory, student, assignment)
@@ -195,6 +217,8 @@ def troubles(notebook) -> list[str]:
                 found.append(f"{name}: {output.evalue or 'stopped when its time was over'}.")
             elif why := output.get("data", {}).get(MIME, {}).get("unanswered"):
                 found.append(f"{name}: {why}.")
+            elif called := output.get("data", {}).get(MIME, {}).get("called"):
+                found.append(f"{name}: calls {' and '.join(called)}, in whose place an own one was asked for.")
     return found
 
 

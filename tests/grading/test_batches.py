@@ -1,8 +1,6 @@
 """Whatever happens to a run, and however it is spread, every hand-in ends with the same score."""
 
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -44,6 +42,22 @@ def scores(course):
     return found
 
 
+def killed_run(course, seconds, force=False, until=lambda: False):
+    """Start to grade, and end that without a word after some seconds, or as soon as ``until`` says so."""
+    program = (
+        f"from pathlib import Path; from autograder.grading.grade import grade; "
+        f"grade([{NAME!r}], Path({str(course)!r}), workers=2, force={force})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline and not until():
+        time.sleep(0.02)
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.kill()
+    process.wait()
+    psutil.wait_procs(family, timeout=20)  # whoever grades for a run that is no more ends by itself
+
+
 EARNED = {"ada": 5, "bob": 2, "cy": 3, "di": 5}
 
 
@@ -54,18 +68,7 @@ def test_several_workers_give_the_same_scores(course):
 
 def test_runs_killed_at_random_points_lose_nothing(course):
     chance = random.Random(7)
-    program = (
-        f"from pathlib import Path; from autograder.grading.grade import grade; "
-        f"grade([{NAME!r}], Path({str(course)!r}), workers=2)"
-    )
-    for _ in range(KILLS):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(1, 8))
-        family = psutil.Process(process.pid).children(recursive=True)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        psutil.wait_procs(family, timeout=20)  # whoever grades for a run that is no more ends by itself
+    for number in range(KILLS):
+        killed_run(course, chance.uniform(1, 8), force=number % 2 == 1)
     assert grade([NAME], course, console=Console(file=StringIO())) == 0
     assert scores(course) == EARNED

@@ -1,0 +1,139 @@
+"""What fails on the machine costs no hand-in a point: the next run puts it right. And nothing is left in /tmp."""
+
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sample_course import NAME, answered, hand_in, make_course
+from test_batches import killed_run, scores
+
+from autograder.__main__ import main
+from autograder.grading.config import load
+from autograder.grading.grade import Journal, grade, locked
+from autograder.grading.verdict import SECRET
+from autograder.grading.worker import Worker
+
+EARNED = {"ada": 5, "bob": 2}
+
+
+def fill_course(course, gradebook, model):
+    make_course(course, gradebook)
+    hand_in(course, "ada", model)
+    hand_in(course, "bob", answered(model, root="def root(x):\n    return x / 2"))
+    (course / SECRET).write_text("0" * 64)
+    return course
+
+
+@pytest.fixture
+def course(tmp_path, sandboxed, gradebook, model):
+    return fill_course(tmp_path / "course", gradebook, model)
+
+
+def run(course, **options):
+    console = Console(file=StringIO(), width=250)
+    return grade([NAME], course, console=console, **options), console.file.getvalue()
+
+
+@pytest.fixture
+def small_disk(tmp_path, sandboxed):
+    """A disk of 8 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", place], capture_output=True, timeout=20)
+    if made.returncode:
+        pytest.skip("a small disk can only be made by root")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True, timeout=20)
+
+
+@pytest.mark.parametrize("when", ["start", "release", "bob"])
+def test_a_full_disk_is_said_in_a_sentence_and_loses_nothing(small_disk, gradebook, model, when, capsys, monkeypatch):
+    course = fill_course(small_disk / "course", gradebook, model)
+    ballast, ask = small_disk / "ballast", Worker.ask
+
+    def fill():
+        with ballast.open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small_disk).free))
+
+    def filled(self, kind, seconds, **job):
+        if when in (kind, job.get("student")):
+            fill()
+        return ask(self, kind, seconds, **job)
+
+    monkeypatch.setattr(Worker, "ask", filled)
+    if when == "start":
+        fill()
+    assert main(["grade", NAME, "--course", str(course)]) != 0
+    shown = " ".join("".join(capsys.readouterr()).split())
+    assert "No space" in shown or "is full" in shown
+    assert "Traceback" not in shown
+    ballast.unlink()
+    monkeypatch.undo()
+    assert run(course)[0] == 0
+    assert scores(course) == EARNED
+
+
+def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):
+    with (course / "nbgrader_config.py").open("a") as file:  # the worker reads it, too: it need not wait for long
+        file.write("\nvars(sys.modules['__main__'])['PAUSES'] = (0.1,)\n")
+    ask = Worker.ask
+    with closing(sqlite3.connect(course / "gradebook.db", isolation_level=None, check_same_thread=False)) as other:
+
+        def busy(self, kind, seconds, **job):
+            if kind == "grade" and not other.in_transaction:
+                other.execute("begin exclusive")
+            return ask(self, kind, seconds, **job)
+
+        monkeypatch.setattr(Worker, "ask", busy)
+        status, printed = run(course)
+    assert status == 1
+    assert printed.count("database is locked") == 2 and printed.count("run the same command again") == 2
+    assert not Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl").outcomes
+    monkeypatch.undo()
+    assert run(course)[0] == 0
+    assert scores(course) == EARNED
+
+
+@pytest.fixture
+def temporary(monkeypatch):
+    """A folder for temporary files of this test's own. Its path is short, as those of sockets have to be."""
+    with tempfile.TemporaryDirectory(prefix="t_") as place:
+        monkeypatch.setenv("TMPDIR", place)
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        yield Path(place)
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_run_leaves_no_temporary_file(course, temporary, confined):
+    assert run(course, confined=confined)[0] == 0
+    assert not list(temporary.iterdir())
+
+
+def test_what_a_killed_run_leaves_goes_with_the_next(course, temporary):
+    killed_run(course, 60, until=lambda: list(temporary.glob("grade_*/submitted")))
+    assert list(temporary.iterdir())
+    assert run(course)[0] == 0
+    assert not list(temporary.iterdir())
+    assert scores(course) == EARNED
+
+
+def test_nothing_else_is_taken_for_what_a_killed_run_left(tmp_path, temporary):
+    course = make_course(tmp_path / "course")
+    lock = course / "autograded" / ".journal" / "lock"
+    lock.parent.mkdir(parents=True)
+    kept = [temporary / "other", tmp_path / "grade_x"]
+    link = temporary / "grade_x"
+    link.symlink_to(tmp_path)
+    for place in (*kept, link):
+        if place is not link:
+            place.mkdir()
+        lock.write_text(str(place))
+        with locked(course, load(course)):
+            pass
+        assert place.is_dir() and course.is_dir()
