@@ -22,6 +22,7 @@ from nbgrader import preprocessors as stock
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.grading import preprocessors as ours
+from autograder.grading import shown, zipcollect
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 FILE = "nbgrader_config.py"
@@ -79,10 +80,15 @@ def configure(c: Config, root: Path) -> None:
     c.Execute.startup_timeout = 120
     c.Execute.skip_cells_with_tag = ""  # with a tag of its own choice a cell would not be run, and pass
     c.RunCells.notebook_timeout = NOTEBOOK_SECONDS
-    c.HTMLExporter.sanitize_html = True  # no script of a student's in feedback and formgrader
+    # No script of a student's in feedback and formgrader.
+    c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.filters = {"clean_html": shown.clean, "markdown2html": shown.markdown2html}
+    c.HTMLExporter.preprocessors = [shown.Harmless]
 
     # `nbgrader zip_collect`: "ada_01-rnn.ipynb", and what learning platforms and browsers make of it:
     # "ada_871_23_01-rnn-1.ipynb", "ada_01-rnn (2).ipynb".
+    c.ZipCollectApp.extractor_plugin = zipcollect.Extract
+    c.ZipCollectApp.collector_plugin = zipcollect.Collect
     c.FileNameCollectorPlugin.named_regexp = (
         r".*/(?P<student_id>[^_/]+)_(?:.*_)?(?P<file_id>(?:\d\d|[A-Z])-[a-z]+(?:-[a-z]+)*)(?:-\d+| \(\d+\))?\.ipynb$"
     )

@@ -1,4 +1,4 @@
-"""What instructor and student click, in a real browser: formgrader, and the Validate button of JupyterLab."""
+"""What instructor and student click, in a real browser: formgrader, feedback, and the Validate button of JupyterLab."""
 
 import re
 import socket
@@ -9,6 +9,7 @@ import urllib.request
 from io import StringIO
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import expect
@@ -65,6 +66,74 @@ def lab(tmp_path_factory, gradebook, blank, model):
             server.wait()
 
 
+# A hand-in that would take over the page on which it is read. Each way in asks for /taken, or sets a variable.
+TAKE = "window.taken=1;new Image().src='/taken'"
+HTML = f"""
+<script>{TAKE}</script><img src=x onerror="{TAKE}">
+<svg onload="{TAKE}"><style><img src=x onerror="{TAKE}"></style></svg>
+<math><mtext><table><mglyph><style><img src=x onerror="{TAKE}"></style></mglyph></table></mtext></math>
+<iframe srcdoc="<script>parent.{TAKE}</script>"></iframe><object data="/taken"></object><embed src="/taken">
+<a href="javascript:{TAKE}">a link</a> <a href="data:text/html,<script>{TAKE}</script>">b</a>
+<div style="position:fixed;top:0;left:0;width:100%;height:100%" onmouseover="{TAKE}">over all</div>
+<div style="background:url(/taken)">behind</div><b id="why">bold</b><img src="/taken">
+<form action="/taken"><input id="double" class="score" autofocus onfocus="{TAKE}"><button>c</button></form>
+<style>@import "/taken"; .score {{ display: none }}</style><link rel="stylesheet" href="/taken">
+<meta http-equiv="refresh" content="0;url=/taken"><base href="/taken/">
+"""
+MARKDOWN = f"""[d](javascript:{TAKE}) ![e](x\\"onerror=\\"{TAKE}) <javascript:{TAKE}> `<script>` [f]
+
+[f]: javascript:{TAKE}
+
+{HTML}"""
+DISPLAYS = f"""
+from IPython.display import display
+html = {HTML!r}
+for kind in ("text/html", "text/markdown", "text/latex", "text/plain", "image/svg+xml", "application/javascript",
+             "application/vnd.jupyter.widget-view+json", "text/vnd.mermaid", "application/xml"):
+    display({{kind: html}}, raw=True)
+display({{"image/svg+xml": "<svg xmlns='http://www.w3.org/2000/svg'><script>{TAKE}</script></svg>"}}, raw=True)
+display({{"application/javascript": {TAKE!r}}}, raw=True)
+for kind in ("image/png", "image/jpeg"):
+    display({{kind: "x\\" onerror=\\"{TAKE}\\" y=\\""}}, raw=True)
+    display({{kind: "x"}}, raw=True, metadata={{kind: {{"width": "1 onerror={TAKE}", "height": "1 onload={TAKE}"}}}})
+display({{"text/html": html}}, raw=True, metadata={{"text/html": {{"isolated": True}}}})
+print(html)
+raise Exception(html)
+"""
+
+HOSTILE = """() => [...document.querySelectorAll("#notebook *")]
+    .filter(one => [...one.attributes].some(
+        it => it.name.startsWith("on") || /^\\s*(javascript|data:text)/i.test(it.value)))
+    .map(one => one.outerHTML)"""
+
+
+@pytest.fixture(scope="module")
+def hostile(lab, model):
+    """A hand-in like that, not graded yet. Its code is right."""
+    course, address = lab
+    notebook = answered(model, why=MARKDOWN)
+    at = next(n for n, cell in enumerate(notebook.cells) if cell.id == "double-answer")
+    notebook.cells[at:at] = [
+        nbformat.v4.new_code_cell(DISPLAYS),
+        nbformat.v4.new_markdown_cell(MARKDOWN + "\n\n![no](attachment:nothing)"),
+        nbformat.v4.new_raw_cell(HTML, metadata={"raw_mimetype": "text/html"}),
+    ]
+    hand_in(course, "eve", notebook)
+    nbgrader(course, "generate_assignment", NAME, "--force")
+    return course, address
+
+
+def nbgrader(course, *command):
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *command],
+        cwd=course,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE / 1000,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def wait_for(address, server):
     deadline = time.monotonic() + PATIENCE / 1000
     while True:
@@ -108,3 +177,53 @@ def test_validate_button(lab, page, notebook, says):
     for words in says:
         assert words in text
     assert text.count("The following cell failed") == (3 if notebook == "blank" else 0)
+
+
+def test_the_autograde_button_gives_the_score_that_the_command_gives(hostile, page):
+    course, address = hostile
+    page.goto(f"{address}/formgrader/manage_submissions/{NAME}?token=secret")
+    page.locator("tr", has_text="eve").locator(".autograde a").click()
+    done = page.locator(".modal").filter(has_text="autograd")
+    done.wait_for()
+    assert "Successfully autograded" in done.inner_text()
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+        by_button = {grade.name: grade.auto_score for grade in book.find_submission(NAME, "eve").notebooks[0].grades}
+    assert grade([NAME], course, console=Console(file=StringIO()), confined=CONFINED) == 0
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+        by_command = {grade.name: grade.auto_score for grade in book.find_submission(NAME, "eve").notebooks[0].grades}
+    assert by_button == by_command == {"double": 2, "root": 3, "why": None}
+
+
+@pytest.mark.parametrize("where", ["formgrader", "feedback"])
+def test_nothing_of_a_hand_in_runs_where_it_is_read(hostile, page, where):
+    course, address = hostile
+    if not (course / "autograded" / "eve").exists():
+        assert grade([NAME], course, console=Console(file=StringIO()), confined=CONFINED) == 0
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    if where == "formgrader":
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+            notebook_id = book.find_submission(NAME, "eve").notebooks[0].id
+        page.goto(f"{address}/formgrader/manage_submissions/{NAME}?token=secret")  # the page's own requests need it
+        page.goto(f"{address}/formgrader/submissions/{notebook_id}")
+        expect(page.locator("input#double")).to_have_attribute("placeholder", "2", timeout=PATIENCE)
+        assert page.locator("input#double").count() == page.locator("#why").count() == 1
+    else:
+        nbgrader(course, "generate_feedback", NAME, "--student", "eve")
+        page.goto((course / "feedback" / "eve" / NAME / f"{NAME}.html").as_uri())
+        page.get_by_text("Score: 5.0 / 9.0").wait_for()
+    for link in page.locator("#notebook a").filter(has_text=re.compile("^(a link|b|d|f)$")).all():
+        if link.get_attribute("href"):
+            link.click(timeout=PATIENCE)
+    page.mouse.move(20, 20)
+    report = page.locator("#notebook div[lang=en]").first
+    assert "passed 4 of 4 cases" in report.inner_text()
+    assert report.evaluate("one => getComputedStyle(one).borderLeftWidth") == "4px"
+    assert page.evaluate("window.taken") is None
+    assert not [url for url in asked if "taken" in url]
+    inside = page.locator("#notebook").first
+    for tag in ("script", "iframe", "object", "embed", "form", "style", "link", "meta", "base", "svg", "math"):
+        assert inside.locator(tag).count() == 0, tag
+    assert page.evaluate(HOSTILE) == []
+    assert "over all" in inside.inner_text()  # what was said is there to be read
