@@ -67,6 +67,8 @@ class Exercise:
     ``mistakes``    known wrong answers, at least three
     ``alternatives``  right answers written otherwise (loops, einsum, library calls), which must pass
     ``framework``   "numpy" or "torch": what arrays the candidate is given
+    ``instead_of``  library routines, by their full names, in whose place the student's own is asked for. A right answer
+                    that calls one is right; the instructor is told
 
     Two exercises are equal only if they are the same object, so that results can be remembered by exercise.
     """
@@ -84,6 +86,7 @@ class Exercise:
     alternatives: Sequence[Callable] = ()
     framework: str = "numpy"
     tolerance: Tolerance = Tolerance()
+    instead_of: Sequence[str] = ()
 
     @property
     def expects(self) -> str:

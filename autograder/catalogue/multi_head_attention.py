@@ -818,6 +818,7 @@ EXERCISES = [
         ],
         alternatives=[_layer_loops, _layer_einsum, _layer_library],
         framework="torch",
+        instead_of=("torch.nn.functional.scaled_dot_product_attention", "torch.nn.MultiheadAttention"),
     ),
     Exercise(
         name="head_contributions",

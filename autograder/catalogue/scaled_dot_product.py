@@ -828,6 +828,7 @@ EXERCISES = [
         ],
         alternatives=[_attention_library, _attention_einsum, _attention_formula],
         framework="torch",
+        instead_of=("torch.nn.functional.scaled_dot_product_attention",),
     ),
     Exercise(
         name="attention_gradients",

@@ -690,6 +690,7 @@ EXERCISES = [
         ],
         alternatives=[_norm_library, _norm_loops, _norm_moments],
         framework="torch",
+        instead_of=("torch.nn.functional.layer_norm",),
     ),
     Exercise(
         name="feed_forward_block",

@@ -23,12 +23,13 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Integer, List, Unicode
 
+from autograder.check import MIME
 from autograder.colab import badge, repository, setup_cell
 from autograder.grading import wire
 from autograder.grading.kernels import SandboxedKernelManager
 from autograder.grading.notebooks import Unreadable, read_submission, refused
 from autograder.grading.sandbox import NoSandbox, Sandbox, SandboxLost, furnish
-from autograder.grading.verdict import asked_by, digest_of, judged, outputs_of, question, secret_of, seed_of
+from autograder.grading.verdict import asked_by, called, digest_of, judged, outputs_of, question, secret_of, seed_of
 
 HAND_IN = """\
 ## Hand in
@@ -231,7 +232,7 @@ class RunCells(Execute):
     def blame(self, cell, index, fault):
         """Leave an error as what there is to say about a cell."""
         if is_check(cell):
-            self.results[index] = [fault]
+            self.results.setdefault(index, [fault])
         else:
             cell.outputs.append(fault)
         return cell
@@ -246,6 +247,18 @@ class RunCells(Execute):
             code = question(asked, self.seed)
         except Exception as error:
             raise Unjudgeable(f"the exercise {asked.exercise.name} is broken: {error}") from error
+        reply, silence = self.ask(code, cell, index)
+        if silence.startswith(("CellTimeoutError", "KeyboardInterrupt")):
+            silence = f"it took longer than {self.timeout} seconds"
+        verdict = judged(asked, self.seed, reply, silence)
+        outputs = self.results[index] = outputs_of(verdict, len(self.results) + 1)
+        if verdict.passed and asked.exercise.instead_of:  # whatever comes of this question, the verdict stands
+            reply, _ = self.ask(question(asked, self.seed, "calls"), cell, index)
+            outputs[0].data[MIME]["called"] = called(asked, reply)
+        return outputs
+
+    def ask(self, code, cell, index):
+        """The reply to a question, put in the place of the grade cell, or None and the reason why there is none."""
         asking = nbformat.v4.new_code_cell(code)
         self.probing = True
         try:
@@ -253,11 +266,7 @@ class RunCells(Execute):
         finally:
             self.probing = False
             self.nb.cells[index] = cell
-        reply, silence = reply_in(asking.outputs)
-        if silence.startswith(("CellTimeoutError", "KeyboardInterrupt")):
-            silence = f"it took longer than {self.timeout} seconds"
-        verdict = judged(asked, self.seed, reply, silence)
-        return outputs_of(verdict, len(self.results) + 1)
+        return reply_in(asking.outputs)
 
     def recover(self, index):
         """A new kernel in the state that the cells before ``index`` leave, without the cells that take kernels down."""

@@ -65,8 +65,11 @@ def find(name: str, modules: Sequence[str]) -> Exercise | None:
     return catalogue.find(name)
 
 
-def question(asked: Asked, seed: int) -> str:
-    """The code to run in the notebook: it puts the probe's question to the student's object."""
+def question(asked: Asked, seed: int, kind: str = "answer") -> str:
+    """The code to run in the notebook: it puts the probe's question to the student's object.
+
+    ``kind`` is "answer" for what it answers, "calls" for which of the exercise's `instead_of` it calls meanwhile.
+    """
     exercise = asked.exercise
     ready_made = inspect.getmodule(exercise.probe) is probe
     data = {
@@ -75,9 +78,10 @@ def question(asked: Asked, seed: int) -> str:
         "framework": exercise.framework,
         "expects": exercise.expects,
         "hopeless": judging.HOPELESS,
+        "watched": list(exercise.instead_of),
         "cases": [wire.pack(dict(case.inputs)) for case, _ in judging.questions(exercise, seed)],
     }
-    return f"__import__('autograder.answering').answering.answer({asked.expression!r}, {json.dumps(data)!r})"
+    return f"__import__('autograder.answering').answering.{kind}({asked.expression!r}, {json.dumps(data)!r})"
 
 
 def secret_of(course: Path) -> bytes:
@@ -143,6 +147,14 @@ def observations(reply: str) -> list[Observation]:
     if not isinstance(data, dict) or not isinstance(data.get("observations"), list) or len(data["observations"]) > 1000:
         raise wire.Malformed("it holds no observations")
     return [wire.observation(one) for one in data["observations"]]
+
+
+def called(asked: Asked, reply: str | None) -> list[str]:
+    """Which of the exercise's `instead_of` were called, by a reply to that question. The rest is dropped."""
+    with contextlib.suppress(ValueError, RecursionError, TypeError, KeyError):
+        said = json.loads(reply)["called"]
+        return [name for name in asked.exercise.instead_of if name in said]
+    return []
 
 
 def failed(message: str) -> Observation:

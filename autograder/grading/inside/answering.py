@@ -1,6 +1,8 @@
 """Puts questions to a student's object and publishes what came of it. Judges nothing: whoever asks does that."""
 
 import json
+import sys
+from importlib import import_module
 
 import numpy as np
 
@@ -30,6 +32,41 @@ def answer(expression, question):
                 break
         reply = {"observations": [wire.pack_observation(one) for one in seen]}
     shell.display_pub.publish({wire.MIME: json.dumps(reply)})
+
+
+def calls(expression, question):
+    """Run the probe again, and publish which of the library routines ``watched`` are called meanwhile, by any name."""
+    from IPython import get_ipython
+
+    shell, question, called = get_ipython(), json.loads(question), set()
+    watched = {name: routine(name) for name in question["watched"]}
+
+    def watch(frame, event, argument):
+        seen = frame.f_code if event == "call" else argument if event == "c_call" else None
+        called.update(name for name, one in watched.items() if one is seen is not None)
+
+    candidate, run = eval(expression, shell.user_ns), probe_of(question)
+    sys.setprofile(watch)
+    try:
+        for inputs in question["cases"]:
+            given = wire.unpack(inputs)
+            if probe.observe(run, candidate, given, question["framework"], question["expects"], seconds=2).fault:
+                break
+    finally:
+        sys.setprofile(None)
+    shell.display_pub.publish({wire.MIME: json.dumps({"called": sorted(called)})})
+
+
+def routine(name):
+    """What a call of a library's routine is known by: its code or, where it is not written in Python, the object."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError):  # this version of the library lacks it
+        return None
+    if isinstance(found, type):
+        found = found.forward
+    return getattr(found, "__code__", found)
 
 
 def probe_of(question):
