@@ -30,13 +30,23 @@ def add_commands(subparsers) -> None:
     parser.add_argument("assignments", nargs="+", metavar="ASSIGNMENT", help="such as 01-rnn")
     parser.add_argument("--course", type=Path, metavar="DIR", help="the course directory (default: this repository)")
     parser.add_argument("--force", action="store_true", help="grade again what is graded already; manual grades stay")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--workers",
         type=int,
         choices=range(1, 257),
         default=1,
         metavar="N",
         help="how many submissions to grade at a time (default: 1); about one a processor",
+    )
+    where.add_argument(
+        "--dask",
+        default="",
+        metavar="ADDRESS",
+        help=(
+            "grade on the workers of the Dask scheduler at ADDRESS (tcp://HOST:8786). All of them have to see the "
+            "course directory under the same path"
+        ),
     )
     parser.add_argument(
         "--unsafe-no-sandbox",
@@ -94,6 +104,7 @@ def run_grade(args) -> int:
             args.force,
             confined=not args.unsafe_no_sandbox,
             workers=args.workers,
+            dask=args.dask,
         )
     except BadInput as error:
         return complain(error)

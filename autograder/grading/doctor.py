@@ -16,7 +16,8 @@ from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.grading import config
-from autograder.grading.course import assignments, sources
+from autograder.grading.course import BadInput, assignments, sources
+from autograder.grading.grade import try_database
 from autograder.grading.sandbox import trouble
 
 MEMORY = 4_000_000_000
@@ -40,6 +41,8 @@ def first(check: Callable[[Path], Iterator[str]], course: Path) -> str:
     """The first trouble that a check finds. A check that breaks has found one."""
     try:
         return next(iter(check(course)), "")
+    except BadInput as error:
+        return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
@@ -85,6 +88,8 @@ def folder(course: Path) -> Iterator[str]:
 def gradebook(course: Path) -> Iterator[str]:
     url = CourseDirectory(config=config.load(course)).db_url
     path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite"):
+        try_database(url)  # its complaint is the finding
     if url.startswith("sqlite:///") and path.exists():
         try:
             with closing(sqlite3.connect(path, timeout=1)) as connection:

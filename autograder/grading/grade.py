@@ -32,6 +32,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from traitlets.config import Config
 
 from autograder.grading import config
@@ -79,11 +81,13 @@ def grade(
     console: Console | None = None,
     confined: bool = True,
     workers: int = 1,
+    dask: str = "",
 ) -> int:
     """Grade the assignments named in the course directory ``course`` and print a table of each.
 
     With ``confined`` off, student code runs as whoever runs this, with all that they may do. ``workers`` is how many
-    submissions are graded at a time; it changes nothing about what they score.
+    submissions are graded at a time; it changes nothing about what they score. Nor does ``dask``, the address of a Dask
+    scheduler, whose workers then grade in place of ours.
 
     Returns 0 when every submission has a score or a stated reason in the gradebook, else 1.
     Raises BadInput for a request that can't be carried out; then nothing has been written.
@@ -91,8 +95,13 @@ def grade(
     console = console or Console()
     course = course.absolute()
     settings, folders, chosen = examine(names, course, confined)
+    pool = Pool(workers)
+    if dask:
+        from autograder.grading.cluster import DaskPool
+
+        pool = DaskPool(dask, course, settings, folders[chosen[0]][0], confined)
     status = 0
-    with locked(course, settings) as work, Pool(workers) as pool:
+    with locked(course, settings) as work, pool:
         for name in chosen:
             batch = Batch(name, course, work, GRACE + settings.RunCells.notebook_timeout, confined)
             outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
@@ -149,8 +158,10 @@ def submissions(name: str, settings: Config) -> list[Path]:
 
 
 def try_gradebook(url: str) -> None:
-    """Raise BadInput if a gradebook in a file is damaged, or locked by another program."""
+    """Raise BadInput if a gradebook in a file is damaged or locked, or one in a database can't be reached."""
     path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite"):
+        return try_database(url)
     if not url.startswith("sqlite:///") or not path.exists():
         return
     try:
@@ -166,6 +177,24 @@ def try_gradebook(url: str) -> None:
         raise BadInput(f"{path} can't be used as a gradebook: {error}.") from None
     except sqlite3.DatabaseError:
         raise BadInput(f"{path} is not a gradebook: move it away, or put a copy of the right one there.") from None
+
+
+def try_database(url: str) -> None:
+    """Raise BadInput if there is no database at ``url``. The message does not hold its password."""
+    try:
+        safe = make_url(url).set(query={}).render_as_string(hide_password=True)
+        engine = create_engine(url)
+        with contextlib.closing(engine.connect()):
+            pass
+        engine.dispose()
+    except ModuleNotFoundError as error:
+        install = "pip install 'keep-the-attention[postgresql]'"
+        raise BadInput(f"The gradebook's database needs the package {error.name}: {install}.") from None
+    except ArgumentError:
+        raise BadInput("CourseDirectory.db_url in nbgrader_config.py is no address of a database.") from None
+    except SQLAlchemyError as error:
+        why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise BadInput(f"The gradebook {safe} can't be reached: {why}.") from None
 
 
 def journal_folder(course: Path, settings: Config) -> Path:
