@@ -6,11 +6,16 @@ package and a sandbox. A task whose worker dies is given to another by Dask, and
 drawn from the hand-in and the course's secret, not by whoever grades.
 """
 
+import atexit
+import contextlib
+import fcntl
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -23,6 +28,7 @@ from autograder.grading.sandbox import PACKAGE, trouble
 from autograder.grading.worker import Worker
 
 CONNECT_SECONDS = 10  # to find the scheduler, and then for a first worker to be there
+FOLDER = "grade_dask_"
 INSTALL = "pip install 'keep-the-attention[dask]'"
 
 
@@ -135,13 +141,8 @@ def fitness(course: str, known: str, confined: bool) -> tuple[str, str, str, str
 
 def remote(asked: dict, folder: str, release: str, fingerprint: str) -> dict:
     """Grade one submission. Several tasks may run in one Dask worker, each with a grading process of its own."""
-    from distributed import get_worker
-
-    batch = Batch(**asked)
-    work = Path(get_worker().local_directory).absolute() / "grading"  # Dask removes it after a worker that was killed
-    batch = replace(batch, course=Path(batch.course), work=work)
-    source = work / "source" / batch.name
-    shutil.copytree(sources(batch.course) / batch.name, source, dirs_exist_ok=True)
+    course = Path(asked["course"])
+    batch = replace(Batch(**asked), course=course, work=furnished(sources(course) / asked["name"]))
     try:
         worker = idle.pop()
     except IndexError:
@@ -151,3 +152,30 @@ def remote(asked: dict, folder: str, release: str, fingerprint: str) -> dict:
     finally:
         idle.append(worker)
     return asdict(found)
+
+
+def furnished(source: Path) -> Path:
+    """A folder on this machine with a copy of an assignment's sources, for all the tasks that need it."""
+    work = own_folder() / digest(sorted(source.rglob("*")))
+    place = work / "source" / source.name
+    if not place.exists():
+        fresh = Path(tempfile.mkdtemp(dir=own_folder())) / source.name
+        shutil.copytree(source, fresh, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # another thread has done the same
+            fresh.rename(place)
+    return work
+
+
+@cache
+def own_folder() -> Path:
+    """This process's folder for what is temporary. It removes those that killed Dask workers have left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*/lock"):
+        with contextlib.suppress(OSError), left.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER))
+    lock = (folder / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    atexit.register(lambda: (shutil.rmtree(folder, ignore_errors=True), lock.close()))
+    return folder

@@ -159,6 +159,7 @@ def assignment(one: Report) -> str:
         mistakes(one),
         not_graded(one),
         likeness(one),
+        library_calls(one),
         notes(one),
         everyone(one),
     ]
@@ -292,6 +293,20 @@ def likeness(one: Report) -> str:
         )
         cards += fold(f"As the model answer: {several(len(rows), 'hand-in')}", inner)
     return title + words + (cards or soft("None found."))
+
+
+def library_calls(one: Report) -> str:
+    """Who called the library's routine where an own one was asked for. It costs no point by itself."""
+    rows = [
+        (shown(part.name), shown(routine), people(students)) for part in one.parts for routine, students in part.called
+    ]
+    if not rows:
+        return ""
+    words = soft(
+        "These answers call the routine that they were to build. They have kept their points: decide yourself."
+    )
+    head = [("exercise", "name"), ("routine", "words"), ("students", "words")]
+    return tag("h3", "Library calls") + words + table("Answers that call the library's own", head, rows)
 
 
 def wrongly(one: Report, answer: str, students: Iterable[str]) -> str:

@@ -62,7 +62,7 @@ class Part:
 
     ``ease`` is the mean share of the points. ``discrimination`` is the correlation of the points with the points for
     the other checks, None where there are too few hand-ins or all have the same. ``kinds`` says how many answers came
-    to which end.
+    to which end, ``called`` which library routines that the exercise asks to build were called, and by whom.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Part:
     kinds: dict[str, int]
     known: tuple[Known, ...]
     address: str = ""
+    called: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ def part(cell: nbformat.NotebookNode, exercise: Exercise | None, source: nbforma
         {kind: ends.count(kind) for kind in dict.fromkeys(ends)},
         known(exercise, counted) if exercise else (),
         report.address(exercise.assignment, exercise.section) if exercise else "",
+        callers(name, counted),
     )
 
 
@@ -333,6 +335,15 @@ ENDS = {
     "missing": "other outputs",
     "surplus": "other outputs",
 }
+
+
+def callers(name: str, counted: list[HandIn]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The library routines that were called where an own one was asked for, each with the students who did."""
+    found = defaultdict(list)
+    for one in counted:
+        for routine in listed(one.told.get(name, {}).get("called")):
+            found[text(routine)].append(one.student)
+    return tuple((routine, tuple(students)) for routine, students in sorted(found.items()))
 
 
 def known(exercise: Exercise, counted: list[HandIn]) -> tuple[Known, ...]:

@@ -25,10 +25,11 @@ from autograder.check import MIME
 PAUSES = (1, 2, 4, 8)  # seconds before what may have passed is tried again
 # By these an error is recognised that is no hand-in's fault. The first means that another worker, or a person in
 # formgrader, writes to the gradebook just now.
-PASSING = ("database is locked",)
+PASSING = ("database is locked", "deadlock detected")
 OF_THE_MACHINE = (
     "No space left on device", "database or disk is full", "Disk quota exceeded", "disk I/O error",
     "Read-only file system", "unable to open database file", "readonly database", "Too many open files", "NoSandbox:",
+    "psycopg.OperationalError", "psycopg.errors.DiskFull",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """``autograder grade --dask``: the same gradebook from Dask's scheduler and workers, one of which is killed midway."""
 
+import fcntl
 import importlib.util
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from io import StringIO
@@ -18,6 +20,7 @@ from rich.console import Console
 from sample_course import NAME, answered, hand_in, make_course
 
 from autograder.__main__ import main
+from autograder.grading import cluster as cluster_code
 from autograder.grading.course import BadInput
 from autograder.grading.grade import Journal, grade
 from autograder.grading.verdict import SECRET
@@ -57,10 +60,9 @@ def free_port():
 def cluster(tmp_path):
     """A scheduler's address, and ``add()``, which starts a worker process; all of them end with the test."""
     address, started = f"tcp://127.0.0.1:{free_port()}", []
-    environment = os.environ | {
-        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "3",
-        "DASK_LOGGING__DISTRIBUTED": "error",
-    }
+    stack = ExitStack()
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dask_", ignore_cleanup_errors=True))
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "3", "TMPDIR": folder}
 
     def start(*words):
         with (tmp_path / f"dask-{len(started)}.log").open("w") as log:
@@ -73,17 +75,18 @@ def cluster(tmp_path):
         options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
         return start("dask_worker", address, *options)
 
-    start("dask_scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":")[-1], "--no-dashboard")
-    try:
-        yield address, add
-    finally:
-        family = []
-        for process in reversed(started):
-            if process.poll() is None:
-                family += psutil.Process(process.pid).children(recursive=True)
-                process.kill()
-            process.wait(PATIENCE)
-        psutil.wait_procs(family, timeout=PATIENCE)  # whoever graded for a worker that is no more ends by itself
+    with stack:
+        start("dask_scheduler", "--host", "127.0.0.1", "--port", address.rsplit(":")[-1], "--no-dashboard")
+        try:
+            yield address, add
+        finally:
+            family = []
+            for process in reversed(started):
+                if process.poll() is None:
+                    family += psutil.Process(process.pid).children(recursive=True)
+                    process.kill()
+                process.wait(PATIENCE)
+            psutil.wait_procs(family, timeout=PATIENCE)  # who graded for a worker that is no more ends by himself
 
 
 def scores(course):
@@ -157,6 +160,18 @@ def test_a_wrong_address_is_said(course, address, monkeypatch):
     monkeypatch.setattr("autograder.grading.cluster.CONNECT_SECONDS", 2)
     address = address.format(free_port())
     assert f"There is no Dask scheduler at {address}" in complaint(course, address)
+
+
+def test_a_worker_removes_what_a_killed_one_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, alive = (tmp_path / f"{cluster_code.FOLDER}{name}" for name in ("dead", "alive"))
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "lock").touch()
+    with (alive / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        own = cluster_code.own_folder.__wrapped__()
+    assert sorted(tmp_path.iterdir()) == sorted([alive, own])
 
 
 def test_without_dask_it_says_what_to_install(course, monkeypatch):

@@ -166,7 +166,8 @@ def course(tmp_path_factory, gradebook, model):
     hand_in(course, TURNED, answered(model, double="def double(x):\n    raise ValueError('<b>bold</b>')"))
     hand_in(course, "cy", answered(model, double="def double(x):\n    raise NotImplementedError()"))
     hand_in(course, "di", b"")
-    hand_in(course, "fay", model).with_name("timestamp.txt").write_text("<script>alert(3)</script>")
+    calls = answered(model, double="import operator\ndef double(x):\n    return operator.mul(2, x)")
+    hand_in(course, "fay", calls).with_name("timestamp.txt").write_text("<script>alert(3)</script>")
     unsafe = [] if CONFINED else ["--unsafe-no-sandbox"]
     assert main(["grade", NAME, "--course", str(course), *unsafe]) == 0
     hand_in(course, "late", model)
@@ -195,6 +196,7 @@ def test_the_facts(course):
     assert [(hand_in.student, hand_in.reason) for hand_in in one.refused] == [("di", f"{NAME}.ipynb is empty.")]
     assert (one.waiting, one.absent) == (["late"], ["zoe"])
     double, root, why = one.parts
+    assert (double.called, root.called) == ((("operator.mul", ("fay",)),), ())
     assert (double.ease, root.ease, why.ease, why.count) == (4 / 6, 4 / 6, 1, 1)
     assert double.kinds == {"right": 4, "an error": 1, "not written": 1}
     assert root.kinds == {"right": 4, "a known mistake": 2}
@@ -338,7 +340,18 @@ def full_page(tmp_path_factory):
     known = Known(root.mistakes[0], tuple(students), "https://example.org/book/00.html#sample", "sample")
     parts = [
         Part("double", 2, False, 34, 0.66, -0.123, {"right": 23, "wrong shape": 11}, (), "https://example.org/#a"),
-        Part("a_" + root.name * 8, 3, False, 34, 0.5, None, {"right": 17, "a known mistake": 17}, (known,)),
+        Part(
+            "a_" + root.name * 8,
+            3,
+            False,
+            34,
+            0.5,
+            None,
+            {"right": 17, "a known mistake": 17},
+            (known,),
+            "",
+            (("math.sqrt", (HOSTILE,)),),
+        ),
         Part("why", 4, True, 20, None, None, {}, ()),
     ]
     same = likeness.Same("double-answer", tuple(students[-3:]), True)
@@ -407,7 +420,7 @@ def test_the_page_says_what_is_in_the_report(full_page):
         "Half of a number is not its root.",
     ):
         assert words in told, words
-    for words in ("a reason to look, not a verdict", "1 line of the journal", "names and comments, too"):
+    for words in ("a reason to look, not a verdict", "1 line of the journal", "names and comments, too", "math.sqrt"):
         assert words in told, words
     assert len(soup.find_all("h2")) == 2
     assert {link["href"] for link in soup.select("nav a")} == {f"#{title['id']}" for title in soup.find_all("h2")}
