@@ -4,11 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book test serve exercises colab new-exercise new-chapter bench lint clean
+.PHONY: book pdf test serve exercises colab new-exercise new-chapter bench lint clean
 
 book: .venv/ready
 	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going
 	@echo; echo "Open file://$(CURDIR)/_build/html/index.html"
+
+pdf: book
+	$(BIN)/python book/_ext/book_printed.py
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n logical --dist loadfile

@@ -4,7 +4,8 @@
   the fork.
 - The button of a chapter opens the chapter's generated notebook, `book/colab/NN-name.ipynb`, because Colab cannot
   open Markdown.
-- A link from a chapter to an assignment's notebook opens that notebook in Colab, too.
+- A link from a chapter to an assignment's notebook opens that notebook in Colab, too. A link to the printed book leads
+  to the published one, since it is not made with the pages.
 - The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
 - Images get their size as attributes, so that the text does not jump when they arrive; scripts wait for the text.
 
@@ -23,6 +24,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.transforms import SphinxTransform
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PRINTED = "keep-the-attention.pdf"  # beside the published pages; book_printed.py makes it
 WRONG_NAMES = {  # what accessibility checkers rightly find fault with, and what it should be
     '<summary aria-label="Toggle hidden content">': "<summary>",  # a label that says less than the text
     'role="doc-biblioentry"': 'role="listitem"',  # a deprecated role; and a list must have items
@@ -94,19 +96,20 @@ def link_notebook(app, pagename, templatename, context, doctree) -> None:
     shutil.copyfile(notebook, download)
 
 
-class AssignmentLinks(SphinxTransform):
-    """A link to a notebook of the repository that is no page of the book, an assignment, opens it in Colab."""
+class LinksElsewhere(SphinxTransform):
+    """A link to an assignment, a notebook that is no page, opens it in Colab; one to the PDF, where it is published."""
 
     default_priority = 300
 
     def apply(self, **kwargs) -> None:
         for node in list(self.document.findall(pending_xref)):
-            path = f"{node['reftarget']}.ipynb"
-            if node.get("refdomain") != "doc" or node["reftarget"] in self.env.found_docs:
-                continue
-            if Path(self.app.srcdir, path).is_file():
-                link = nodes.reference("", "", *node.children, refuri=colab.colab_url(path), internal=False)
-                node.replace_self(link)
+            path, address = f"{node['reftarget']}.ipynb", None
+            if node["reftarget"] == PRINTED:
+                address = f"{colab.repository().book_url}/{PRINTED}"
+            elif node.get("refdomain") == "doc" and node["reftarget"] not in self.env.found_docs:
+                address = colab.colab_url(path) if Path(self.app.srcdir, path).is_file() else None
+            if address:
+                node.replace_self(nodes.reference("", "", *node.children, refuri=address, internal=False))
 
 
 def describe(app, pagename, templatename, context, doctree) -> None:
@@ -141,7 +144,7 @@ def defer_scripts(app, pagename, templatename, context, doctree) -> None:
 
 
 def setup(app):
-    app.add_transform(AssignmentLinks)
+    app.add_transform(LinksElsewhere)
     app.connect("config-inited", name_repository)
     app.connect("builder-inited", add_filter)
     app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501
