@@ -1,5 +1,6 @@
 """The notebooks made of chapters: every construct of MyST, ids that stay, and a check that notices what is stale."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -310,3 +311,22 @@ def test_a_fork_writes_its_own_links_and_its_check_needs_no_setting(write, monke
 
 def test_the_course_s_own_notebooks_are_up_to_date():
     assert colab_notebooks.check(colab_notebooks.ROOT) == []
+
+
+def loops_over_sets(code):
+    """The lines in which a loop goes through {a, b}: the order of objects in a set changes from run to run."""
+    loops = (ast.For, ast.comprehension)
+    return [
+        node.iter.lineno
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, loops) and isinstance(node.iter, ast.Set)
+    ]
+
+
+def test_no_chapter_draws_its_random_numbers_in_another_order_each_time():
+    assert loops_over_sets("for layer in {a, b}:\n    start(layer)") == [1]
+    assert not loops_over_sets("for layer in (a, b):\n    start(layer)")
+    for path in sorted((Path(__file__).parents[2] / "book" / "colab").glob("*.ipynb")):
+        for cell in nbformat.read(path, 4).cells[2:]:
+            if cell.cell_type == "code":
+                assert not loops_over_sets(cell.source), (path.name, cell.source)
