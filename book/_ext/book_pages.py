@@ -7,6 +7,7 @@
 - A link from a chapter to an assignment's notebook opens that notebook in Colab, too. A link to the printed book leads
   to the published one, since it is not made with the pages.
 - The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
+- `{{ repository }}` in code stands for the repository's address.
 - Images get their size as attributes, so that the text does not jump when they arrive; scripts wait for the text.
 
 It is not for the look of the pages (`_static/course.css`).
@@ -112,6 +113,18 @@ class LinksElsewhere(SphinxTransform):
                 node.replace_self(nodes.reference("", "", *node.children, refuri=address, internal=False))
 
 
+class RepositoryNames(SphinxTransform):
+    """In blocks and spans of code, ``{{ repository }}`` is the address of the repository, in a fork the fork's."""
+
+    default_priority = 300
+
+    def apply(self, **kwargs) -> None:
+        for node in list(self.document.findall(nodes.literal)) + list(self.document.findall(nodes.literal_block)):
+            if "{{ repository }}" in node.astext():
+                node.rawsource = node.astext().replace("{{ repository }}", colab.repository().url)
+                node[:] = [nodes.Text(node.rawsource)]
+
+
 def describe(app, pagename, templatename, context, doctree) -> None:
     """Give search engines the page's first paragraph, cut at a word."""
     if doctree is not None and (paragraph := doctree.next_node(nodes.paragraph)):
@@ -145,6 +158,7 @@ def defer_scripts(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app):
     app.add_transform(LinksElsewhere)
+    app.add_transform(RepositoryNames)
     app.connect("config-inited", name_repository)
     app.connect("builder-inited", add_filter)
     app.connect("html-page-context", link_notebook, priority=600)  # after the theme's own, 500 and 501

@@ -179,7 +179,9 @@ def notebook(book: Book, page: Page) -> str:
 
 
 def notebooks(root: Path, repository: colab.Repository) -> dict[str, str]:
-    """The text of every notebook, by its path from ``root``. The front page is no chapter, nor is a page without code.
+    """The text of every notebook, by its path from ``root``.
+
+    The front page is no chapter, nor is a page without code, nor one whose front matter says ``colab: false``.
 
     Raises `ChapterError` with one line for each chapter that cannot be converted.
     """
@@ -187,7 +189,8 @@ def notebooks(root: Path, repository: colab.Repository) -> dict[str, str]:
     made, errors = {}, []
     for page in book.pages.values():
         try:
-            if page.name != book.root_page and any(piece.code for piece in pieces(book, page)):
+            chapter = page.name != book.root_page and page.front.get("colab", True)
+            if chapter and any(piece.code for piece in pieces(book, page)):
                 made[path_of(page)] = notebook(book, page)
         except ChapterError as error:
             errors.append(str(error))

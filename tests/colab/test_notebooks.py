@@ -229,6 +229,8 @@ def test_pages_without_code_and_the_front_page_have_no_notebook(write):
     root = write(SAMPLE)
     (root / "book" / "index.md").write_text(f"# Front\n\n{CELL}", encoding="utf-8")
     assert list(colab_notebooks.notebooks(root, colab.repository())) == [NAME]
+    write(SAMPLE.replace("kernelspec:", "colab: false\nkernelspec:"))
+    assert colab_notebooks.notebooks(root, colab.repository()) == {}
 
 
 # ---- ids ----------------------------------------------------------------------------------------------------------
