@@ -5,7 +5,8 @@ are read, each up to a bound, and written under names of our own making. Whateve
 and all others are collected.
 
 An archive whose own name says whose it is (``ada_01-rnn.zip``) holds one notebook, that student's, under any name. The
-names in any other archive are the platform's: ``ada_871_01-rnn.ipynb``, or again such an archive.
+names in any other archive are the platform's: ``ada_871_01-rnn.ipynb``, Moodle's ``ada_87_assignsubmission_file_``
+with ``01-rnn.ipynb`` in it, or again such an archive.
 """
 
 import gzip
@@ -72,7 +73,7 @@ class Extract(ExtractorPlugin):
                     if isinstance(content, Refused):
                         raise content
                     if owner is None and inner.lower().endswith(ARCHIVES):
-                        whose = self.whose(PurePosixPath(inner).name)
+                        whose = self.whose(name_of(inner))
                         if nested or whose is None:
                             raise Refused("an archive in an archive has to say in its name whose it is")
                         data = bounded(content)
@@ -83,7 +84,7 @@ class Extract(ExtractorPlugin):
                     if left < 0:
                         raise Bomb
                     if owner is None:
-                        self.put(data, target / PurePosixPath(inner).name)
+                        self.put(data, target / name_of(inner))
                     else:
                         found.append((PurePosixPath(inner).name, data))
                 except Bomb:
@@ -163,6 +164,13 @@ class Collect(FileNameCollectorPlugin):
 def is_student(name):
     """Whether a student can be called so: a plain name of one folder, without the signs of a pattern."""
     return bool(re.fullmatch(r"[^./\\*?\[][^/\\*?\[]{0,99}", name)) and name.isprintable() and name == name.strip()
+
+
+def name_of(inner):
+    """The name of a platform's file in its archive. Moodle may say whose it is in the name of the folder instead."""
+    path = PurePosixPath(inner)
+    folder = path.parent.name.rstrip("_")
+    return f"{folder}_{path.name}" if folder.endswith("_assignsubmission_file") else path.name
 
 
 def printable(name):

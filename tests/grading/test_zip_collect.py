@@ -70,12 +70,14 @@ HONEST = {
         (f"cy_{NAME}.ipynb", NOTEBOOK),
         (f"some/folder/di_7_{NAME}.ipynb", NOTEBOOK),
         (f"ed_{NAME}.zip", zip_of(("work/anything.ipynb", NOTEBOOK), ("__MACOSX/._anything.ipynb", b"x"))),
+        (f"ida_9_assignsubmission_file_/{NAME}.ipynb", NOTEBOOK),
+        (f"jo_8_assignsubmission_file/ada_{NAME}.ipynb", NOTEBOOK),
         (f"fay_{NAME}.tar.gz", tar_of((f"./{NAME}.ipynb", NOTEBOOK), ("scratch.ipynb", NOTEBOOK))),
     ),
     f"gil_{NAME}.zip": zip_of((f"{NAME}.ipynb", NOTEBOOK), (".ipynb_checkpoints/x.ipynb", b"x")),
     f"hal_{NAME}.tar": tar_of((f"{NAME}.ipynb", NOTEBOOK), mode="w"),
 }
-STUDENTS = {"ada", "bob", "cy", "di", "ed", "fay", "gil", "hal"}
+STUDENTS = {"ada", "bob", "cy", "di", "ed", "fay", "gil", "hal", "ida", "jo"}
 
 TRAPS = {  # what is downloaded: content, and a part of the line that refuses it
     f".._{NAME}.ipynb": (NOTEBOOK, "does not say whose it is"),

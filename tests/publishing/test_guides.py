@@ -92,7 +92,7 @@ def test_every_block_says_what_is_done_with_it(page):
 
 def test_few_blocks_are_not_run():
     reasons = [step.who for page in PAGES for step in steps(page) if step.kind == "not run"]
-    assert len(reasons) <= 4 and all(len(reason) > 20 for reason in reasons)
+    assert len(reasons) <= 5 and all(len(reason) > 20 for reason in reasons)
 
 
 # ---- people at work -------------------------------------------------------------------------------------------------
@@ -322,10 +322,12 @@ def test_from_an_empty_machine_to_graded_feedback(world):
         "ada": full + 2,
         "bob": full + 2 - points["rnn_step"] - points["gru_step"],
         "cleo": 0,
+        "dan": 0,
         getpass.getuser(): full + 2 - points["bptt"],
     }
+    assert (course / "reports" / f"{NAME}.html").is_file()
     pages = {path.parent.parent.name for path in (course / "feedback").glob(f"*/{NAME}/{NAME}.html")}
-    assert pages == set(rows)
+    assert pages == set(rows) - {"dan"}
     assert "damaged" in (course / "feedback" / "cleo" / NAME / f"{NAME}.html").read_text(encoding="utf-8")
     assert world.run("the teacher", "cd ~\nnbgrader db student list") == 0 and "Lovelace, Ada" in world.said
 
