@@ -13,7 +13,6 @@ The line above a block of commands says what is done with it:
 
 import argparse
 import csv
-import getpass
 import os
 import re
 import shutil
@@ -31,6 +30,7 @@ import tomllib
 from nbgrader.api import Gradebook
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import Execute
+from nbgrader.utils import get_username
 from traitlets.config import Config
 
 from autograder.__main__ import add_check, main
@@ -139,7 +139,7 @@ class World:
             commands = commands.replace(f" {path}", f" {self.folder}{path}")
         commands = commands.replace("{{ repository }}", str(self.folder / "origin"))
         commands = commands.replace(
-            "--student zoe", f"--student {getpass.getuser()}"
+            "--student zoe", f"--student {get_username()}"
         )  # nbgrader asks the system who it is
         state = self.folder / "state"
         script = f"set -euo pipefail\ntrap 'pwd > {state}; env -0 >> {state}' EXIT\n{commands}"
@@ -191,7 +191,7 @@ class World:
 
 def shown(text: str) -> list[str]:
     """The lines of what was printed, in any order of a table's rows, whoever runs the test being Zoe."""
-    login = getpass.getuser()
+    login = get_username()
     text = re.sub(rf"│ {login} *│", lambda found: f"│ {'zoe'.ljust(len(found[0]) - 4)} │", text)
     text = re.sub(r"^missing memory and disk: .*", "ok      memory and disk", text, flags=re.MULTILINE)
     lines = [line.strip() for line in textwrap.dedent(text).splitlines() if line.strip(" …")]
@@ -323,7 +323,7 @@ def test_from_an_empty_machine_to_graded_feedback(world):
         "bob": full + 2 - points["rnn_step"] - points["gru_step"],
         "cleo": 0,
         "dan": 0,
-        getpass.getuser(): full + 2 - points["bptt"],
+        get_username(): full + 2 - points["bptt"],
     }
     assert (course / "reports" / f"{NAME}.html").is_file()
     pages = {path.parent.parent.name for path in (course / "feedback").glob(f"*/{NAME}/{NAME}.html")}
