@@ -10,19 +10,24 @@ What is exchanged:
 - black lines and edges, which would vanish on a dark page, become ink; white ones become paper, and so do areas
   filled with pure white.
 
-Everything else stays: pixels (`imshow`), other colours, and black or white text, which is how a number stays legible
-on its heat-map cell.
+Everything else stays: other colours, and black or white text, which is how a number stays legible on its heat-map cell.
+
+Pixels (`imshow`) keep their order from light to dark, since text and captions speak of it, but on a dark page white is
+toned down to a grey that does not glare (`DIM`). What is drawn on top of them has the colours of the light page.
 
 A figure needs a caption, a name and an alternative text, is at most `MAX_BYTES` large, and has at most `MAX_POINTS`
 points that are not `rasterized=True`. What is missing is a warning, and warnings stop the build. It is not for
 pictures that were not drawn in a cell, but these need an alternative text, too.
 """
 
+import base64
 import hashlib
+import io
 import re
 from pathlib import Path
 
 from docutils import nodes
+from PIL import Image
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
@@ -52,6 +57,15 @@ COLOURS = {
     "#17becf": ("#08798a", "#4dd4e2"),  # cyan
 }
 SHAPE = re.compile(r"<(?:path|use)\b[^>]*?>")
+AXES = re.compile(r'^  <g id="axes_\d+">\n.*?^  </g>\n', re.MULTILINE | re.DOTALL)
+PART = re.compile(r'^   <g id="(?P<kind>[\w.]+?)_\d+">\n.*?^   </g>\n', re.MULTILINE | re.DOTALL)  # of an axes
+PIXELS = re.compile(r'<image xlink:href="data:image/png;base64,(?P<png>[^"]*)"')
+DARKEST, LIGHTEST = 0.05, 0.7  # of pixels on a dark page, where black is 0 and white is 1
+LINEAR = f'type="linear" slope="{LIGHTEST - DARKEST:.2f}" intercept="{DARKEST}"'
+DIM = (
+    '<filter id="dim" color-interpolation-filters="sRGB"><feComponentTransfer>'
+    f"<feFuncR {LINEAR}/><feFuncG {LINEAR}/><feFuncB {LINEAR}/></feComponentTransfer></filter>"
+)
 
 
 def recolour(svg: str, dark: bool) -> str:
@@ -61,8 +75,32 @@ def recolour(svg: str, dark: bool) -> str:
         element = match[0].replace("stroke: #000000", f"stroke: {INK[dark]}")
         return re.sub(r"\b(fill|stroke): #ffffff", rf"\1: {PAPER[dark]}", element)
 
-    svg = SHAPE.sub(shape, svg)
-    return re.sub("|".join(COLOURS), lambda match: COLOURS[match[0]][dark], svg)
+    def whole(svg: str) -> str:
+        return re.sub("|".join(COLOURS), lambda match: COLOURS[match[0]][dark], SHAPE.sub(shape, svg))
+
+    return whole(AXES.sub(tone_down, svg).replace("<defs>", f"<defs>{DIM}", 1) if dark else svg)
+
+
+def tone_down(axes: re.Match) -> str:
+    """An axes for a dark page: if it has pixels, they are dimmed, and what lies on them is as on a light page."""
+    found = [image for image in PIXELS.finditer(axes[0]) if is_opaque(image["png"])]
+    if not found:
+        return axes[0]
+
+    def on_top(part: re.Match) -> str:
+        frame = "stroke-linejoin: miter; stroke-linecap: square" in part[0]  # matplotlib's own, around the axes
+        if frame or part["kind"] in ("matplotlib.axis", "text", "legend"):
+            return part[0]
+        return recolour(part[0], dark=False)
+
+    below, above = axes[0][: found[0].end()], axes[0][found[0].end() :]
+    return PIXELS.sub(lambda image: f'<image filter="url(#dim)"{image[0][6:]}', below) + PART.sub(on_top, above)
+
+
+def is_opaque(png: str) -> bool:
+    """Whether each pixel hides the page or is not there; where some let it through, that makes them light or dark."""
+    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
+        return "A" not in image.getbands() or not any(image.getchannel("A").histogram()[1:255])
 
 
 def count_points(svg: str) -> int:
@@ -152,4 +190,4 @@ class ThemedFigures(SphinxTransform):
 
 def setup(app):
     app.add_transform(ThemedFigures)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -104,6 +104,51 @@ def test_numbers_on_a_heat_map_stay_black_and_white(draw):
     assert not re.search("#ced6dd|#222832", texts[-1])
 
 
+def pixels_shown(page, svg: str) -> np.ndarray:
+    """The drawing in a browser, as [height, width, 3] with values from 0 to 1."""
+    page.set_content(f"<body style='margin: 0'>{svg}</body>")
+    return plt.imread(io.BytesIO(page.locator("svg").screenshot()))[..., :3]
+
+
+@pytest.mark.parametrize("holes", [False, True], ids=["full", "with empty cells"])
+def test_a_heat_map_does_not_glare_on_a_dark_page_and_keeps_its_order(draw, browser, holes):
+    def map_(axes):
+        table = np.linspace(0, 1, 12).reshape(3, 4)
+        axes.imshow(np.where(table == table[1, 1], np.nan, table) if holes else table, cmap="Blues")
+
+    svg = draw(map_)
+    page = browser.new_page()
+    light, dark = (pixels_shown(page, recolour(svg, dark)) for dark in (False, True))
+    page.close()
+    assert light.max() > 0.95 and dark[..., 0].max() < 0.85  # ink is 0.81
+    left, top, right, bottom = (58, 12, 420, 290)  # within the axes
+    assert dark[top:bottom, left:right].max() < 0.75
+    row = light.shape[0] // 6  # from white to a third of the way
+    blues = dark[row, left:right, 0]
+    assert np.all(np.diff(blues) < 0.02) and blues[0] - blues[-1] > 0.1, "darker where it was darker"
+    assert recolour(svg, False).count("filter") == 0
+
+
+def test_what_lies_on_a_heat_map_has_the_colours_of_a_light_page(draw):
+    def map_(axes):
+        axes.imshow([[0.0, 1.0]], cmap="Blues")
+        axes.add_patch(plt.Rectangle((-0.5, -0.5), 1, 1, fill=False, edgecolor="C1"))
+        axes.set_title("frames", color="C1")
+
+    def line(axes):
+        axes.add_patch(plt.Rectangle((-0.5, -0.5), 1, 1, fill=False, edgecolor="C1"))
+
+    frame, title = f"stroke: {COLOURS['#ff7f0e'][0]}", f"fill: {COLOURS['#ff7f0e'][1]}"
+    dark = recolour(draw(map_), dark=True)
+    assert frame in dark and title in dark and f"stroke: {INK[1]}" in dark  # the axes, too
+    assert frame not in recolour(draw(line), dark=True)
+
+
+def test_pixels_that_let_the_page_through_stay(draw):
+    svg = draw(lambda axes: axes.imshow([[0.0, 1.0]], alpha=[[0.3, 1.0]]))
+    assert 'filter="url' not in recolour(svg, dark=True)
+
+
 def test_white_areas_become_paper(draw):
     def bar(axes):
         axes.bar([0], [1], color="white", edgecolor="black")
