@@ -431,7 +431,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.outcomes: dict[str, Outcome] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        for line in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else ():
             with contextlib.suppress(ValueError, TypeError):  # the last line of a run that was killed may be torn
                 outcome = Outcome(**json.loads(line))
                 self.outcomes[outcome.student] = outcome

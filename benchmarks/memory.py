@@ -1,0 +1,53 @@
+"""The memory of a command and all that it starts, watched while it runs."""
+
+import contextlib
+import subprocess
+import threading
+import time
+
+import psutil
+
+
+class Watched:
+    """A running command: ``peak`` is the most memory so far, in bytes, that it and its descendants had together.
+
+    Pages that several processes share are counted once (PSS, proportional set size) where the system lets us know, else
+    once for each. ``each`` is called after every look at it.
+    """
+
+    def __init__(self, command, each=lambda: None, **options):
+        self.peak = self.now = 0
+        self.each = each
+        self.process = subprocess.Popen(command, **options)
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.watcher.start()
+
+    def watch(self):
+        while self.process.poll() is None:
+            self.now = memory_of(self.process.pid)
+            self.peak = max(self.peak, self.now)
+            self.each()
+            time.sleep(0.25)
+
+    def wait(self, seconds):
+        """Its exit status. It is ended if it takes longer."""
+        try:
+            return self.process.wait(seconds)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.watcher.join()
+
+
+def memory_of(pid):
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(pid)
+        for process in [top, *top.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.AccessDenied:
+                    total += process.memory_info().rss
+    return total
