@@ -30,6 +30,7 @@ new-exercise: .venv/ready
 	$(BIN)/python -m autograder.grading.start exercise "$(NAME)" "$(CHAPTER)"
 	$(BIN)/ruff format -q autograder/catalogue
 	$(BIN)/autograder release "$(CHAPTER)"
+	$(BIN)/python book/_ext/colab_notebooks.py
 
 new-chapter: .venv/ready
 	$(BIN)/python -m autograder.grading.start chapter "$(NAME)"

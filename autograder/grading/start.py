@@ -17,6 +17,8 @@ from pathlib import Path
 from autograder.grading.config import REPOSITORY
 from autograder.grading.course import BadInput, assignments
 
+MINUTES = 5  # what the template's exercise takes, as it says itself
+
 REFERENCE = '''
 
 def @NAME@(x):
@@ -243,7 +245,8 @@ What the next chapter takes up.
 def start_exercise(root: Path, name: str, chapter: str) -> list[str]:
     """Add the template's exercise to a chapter of the repository ``root``, and say what is left to do.
 
-    Writes to the chapter, its assignment, its reference and catalogue modules. Raises BadInput, with nothing written.
+    Writes to the chapter, its assignment, its reference and catalogue modules, and the minutes on the front page.
+    Raises BadInput, with nothing written.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise BadInput(f"{name!r} can't name a function: use small letters, digits and _, as in rnn_step.")
@@ -273,6 +276,13 @@ def start_exercise(root: Path, name: str, chapter: str) -> list[str]:
     text = page.read_text(encoding="utf-8")
     row = text.index("| written question |")
     page.write_text(text[:row] + filled(ROW, names) + text[row:], encoding="utf-8")
+    front = root / "book/index.md"
+    times = re.sub(
+        rf"({{doc}}`{chapter}`<br>\d+ \+ )(\d+)",
+        lambda found: f"{found[1]}{int(found[2]) + MINUTES}",
+        front.read_text(encoding="utf-8"),
+    )
+    front.write_text(times, encoding="utf-8")
     return [
         f"{path.relative_to(root)} has {name}, which takes the mean from each row: put your exercise in its place."
         for path in (reference, catalogue, root / f"solutions/{chapter}/{chapter}.ipynb", page)
