@@ -58,6 +58,7 @@ def configure(c: Config, root: Path) -> None:
         stock.ComputeChecksums,
         stock.CheckCellMetadata,
     ]
+    c.Autograde.pre_convert_hook = ours.only_files
     c.Autograde.exporter_class = ours.Intake
     c.Autograde.sanitize_preprocessors = [
         stock.ClearOutput,

@@ -27,7 +27,6 @@ from time import monotonic
 
 import nbformat
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import parse_utc
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -38,7 +37,15 @@ from traitlets.config import Config
 
 from autograder.grading import config
 from autograder.grading.course import BadInput, choose, read_source, sources
-from autograder.grading.notebooks import MAX_BYTES, Unreadable, read_submission, refused, write
+from autograder.grading.notebooks import (
+    MAX_BYTES,
+    Unreadable,
+    read_submission,
+    readable_time,
+    refused,
+    small_text,
+    write,
+)
 from autograder.grading.sandbox import trouble
 from autograder.grading.worker import Worker, WorkerFailed
 
@@ -385,22 +392,6 @@ def stage(notebook: nbformat.NotebookNode, folder: Path, staged: Path) -> list[s
         elif text:
             (staged / extra).write_text(text, encoding="utf-8")
     return notes
-
-
-def small_text(path: Path) -> str:
-    """The beginning of a regular file's text; "" if it is none."""
-    with contextlib.suppress(OSError, ValueError):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, encoding="utf-8") as file:
-            return file.read(1000)
-    return ""
-
-
-def readable_time(text: str) -> bool:
-    try:
-        return bool(text.strip()) and parse_utc(text.strip()) is not None
-    except (ValueError, OverflowError):
-        return False
 
 
 def fingerprint_of(folder: Path) -> str:

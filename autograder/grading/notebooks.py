@@ -4,6 +4,7 @@ Nothing here runs code or knows the gradebook. What can't be read raises `Unread
 the student and the instructor are told.
 """
 
+import contextlib
 import json
 import os
 import stat
@@ -15,7 +16,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade, is_solution, parse_utc
 
 MAX_BYTES = 20_000_000  # a notebook full of plots is about 2 MB
 
@@ -202,6 +203,25 @@ def own_cell(cell: Mapping[str, Any], n: int) -> NotebookNode:
     if "attachments" in cell:
         new.attachments = copy_of(cell["attachments"])
     return new
+
+
+# ---- the small files that nbgrader's exchange adds ------------------------------------------------------------------
+
+
+def small_text(path: Path) -> str:
+    """The beginning of a regular file's text; "" if it is none."""
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, encoding="utf-8") as file:
+            return file.read(1000)
+    return ""
+
+
+def readable_time(text: str) -> bool:
+    try:
+        return bool(text.strip()) and parse_utc(text.strip()) is not None
+    except (ValueError, OverflowError):
+        return False
 
 
 # ---- other states of a released notebook ----------------------------------------------------------------------------

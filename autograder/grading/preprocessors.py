@@ -22,12 +22,13 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Integer, List, Unicode
+from traitlets.log import get_logger
 
 from autograder.check import MIME
 from autograder.colab import badge, repository, setup_cell
 from autograder.grading import wire
 from autograder.grading.kernels import SandboxedKernelManager
-from autograder.grading.notebooks import Unreadable, read_submission, refused
+from autograder.grading.notebooks import Unreadable, read_submission, readable_time, refused, small_text
 from autograder.grading.sandbox import NoSandbox, Sandbox, SandboxLost, furnish
 from autograder.grading.verdict import asked_by, called, digest_of, judged, outputs_of, question, secret_of, seed_of
 
@@ -119,6 +120,24 @@ class Intake(NotebookExporter):
             self.log.warning(note)
         resources["metadata"] = ResourcesDict(name=names["notebook"], path=str(path.parent))
         return self.from_notebook_node(notebook, resources, **kw)
+
+
+def only_files(notebooks, **_):
+    """Takes out of the folder of a hand-in what nbgrader would stumble over before it looks at the notebook.
+
+    These are links (one could lead to a disk full of zeros), pipes, sockets, and a time that is none. Notebooks
+    stay: of one that is a link, `Intake` says so.
+    """
+    folder = Path(notebooks[0]).parent
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if path.suffix != ".ipynb" and (path.is_symlink() or not path.is_file()):
+                get_logger().warning("Removed %r: it is no file.", str(path))
+                path.unlink()
+    time = folder / "timestamp.txt"
+    if time.exists() and not readable_time(small_text(time)):
+        get_logger().warning("Removed %r: it holds no time, so the hand-in is taken as on time.", str(time))
+        time.unlink()
 
 
 class RunCells(Execute):

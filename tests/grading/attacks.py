@@ -3,7 +3,8 @@
 Such a hand-in's answer to ``root`` (3 points) is right, and stands behind. So it has earned 0 and 3: the attack must
 gain nothing, and break nothing, not even the student's own honest work.
 
-`CODE` are attacks by what runs, `NOTEBOOK` by what the file holds. What an attack could get hold of, it prints.
+`CODE` are attacks by what runs, `NOTEBOOK` by what the file holds, `BESIDE` by what lies beside it. What an attack
+could get hold of, it prints.
 """
 
 import json
@@ -68,6 +69,28 @@ FORGED_RESULTS = {
             def __array_function__(self, *_, **__): return True
             __eq__ = lambda *_: True
         def double(x): return np.zeros(()).view(Liar)""",
+    "a tensor that lies": """
+        import torch
+        class Liar(torch.Tensor):
+            @classmethod
+            def __torch_function__(cls, function, types, args=(), kwargs=None): return torch.tensor(32.0)
+            __eq__ = __bool__ = __float__ = detach = numpy = cpu = tolist = item = lambda *_: True
+            __array__ = lambda *_, **__: 32.0
+        def double(x): return torch.zeros(()).as_subclass(Liar)""",
+    "answers of the asker replayed": """
+        import json
+        from autograder import answering, wire
+        real, kept = answering.wire.pack_observation, []
+        def pack(seen):
+            kept.append(real(seen))
+            return kept[0]
+        answering.wire.pack_observation = pack
+        published = []
+        publish = get_ipython().display_pub.publish
+        def again(data, *a, **k):
+            published.append(data)
+            for one in published: publish(one, *a, **k)
+        get_ipython().display_pub.publish = again""",
     "an array in name only": """
         class Arrayish:
             shape, dtype = (), "float64"
@@ -168,7 +191,7 @@ LOOKING_AROUND = {
         import os
         for process in filter(str.isdigit, os.listdir("/proc")):
             for what in ["environ", "cmdline", "maps"]:
-                try: print(process, open(f"/proc/{process}/{what}", "rb").read()[:4000])
+                try: print(process, open(f"/proc/{process}/{what}", "rb").read())
                 except OSError as error: print(process, what, error.strerror)
             try: print(os.listdir(f"/proc/{process}/root"), os.listdir(f"/proc/{process}/cwd"))
             except OSError: pass""",
@@ -300,7 +323,7 @@ BREAKING = {
 OWN_GOALS = {
     "input transformer", "cleanup transformer", "run_cell replaced", "syntax tree transformer", "package replaced",
     "says that it passed", "the same answer to every question", "comparisons that always hold",
-    "threads without end",
+    "threads without end", "answers of the asker replayed",
 }  # fmt: skip
 
 CODE = FORGED_RESULTS | FORGED_MESSAGES | LOOKING_AROUND | BREAKING
@@ -357,4 +380,46 @@ def odd_metadata(notebook):
 NOTEBOOK = {
     change.__name__.replace("_", " "): change
     for change in (tags, points, unlocked, no_code, outputs_kept, second_check, swapped, foreign_kernel, odd_metadata)
+}
+
+
+# ---- attacks by what lies beside the notebook -----------------------------------------------------------------------
+
+TAKEN = "import builtins\nbuiltins.taken = True\nprint('found')\n"
+MODULES = [
+    "torch", "numpy", "math", "json", "autograder", "autograder/answering", "IPython", "ipykernel",
+    "ipykernel_launcher", "sitecustomize", "usercustomize", "conftest", "nbgrader_config", "jupyter_config",
+    "ipython_config",
+]  # fmt: skip
+PROFILE = "profile_default/startup/00-first"
+LOOKS = """
+import builtins, importlib.util, os
+for module in ("sitecustomize", "usercustomize", "conftest", "torch", "numpy", "math", "IPython", "autograder"):
+    try: where = importlib.util.find_spec(module)
+    except ValueError: continue
+    if where and os.getcwd() in str(where.origin): print("found", where)
+if hasattr(builtins, "taken"): print("found: taken")
+for place, _, names in os.walk("."):
+    for name in names:
+        if name != "README": print("found", place, name)  # that one is IPython's own
+print("looked around")
+"""
+
+BESIDE = {
+    "modules beside": {f"{name}.py": TAKEN for name in MODULES},
+    "start-up files beside": {
+        **{f"{folder}{PROFILE}.py": TAKEN for folder in ("", ".ipython/", "etc/ipython/")},
+        "evil.pth": "import builtins; builtins.taken = True\n",
+        "pyvenv.cfg": "home = .\n",
+        ".pythonrc.py": TAKEN,
+        "kernel.json": json.dumps({"argv": ["touch", "/tmp/exploded"], "display_name": "x", "language": "python"}),
+        "timestamp.txt": TAKEN,
+        "submission_secret.txt": "x" * 100_000,
+    },
+    "links beside": {  # to the folder of the course
+        "gradebook.db": "gradebook.db",
+        "solutions": "solutions",
+        "up": ".",
+        "timestamp.txt": "gradebook.db",
+    },
 }

@@ -1,16 +1,20 @@
 """Every attack scores what it earned, harms nothing, learns nothing, and leaves the batch going."""
 
 import hashlib
+import os
 import re
+import shutil
 import socket
-from contextlib import suppress
+import subprocess
+import sys
+from contextlib import chdir, suppress
 from io import StringIO
 from textwrap import dedent
 
 import nbformat
 import psutil
 import pytest
-from attacks import CODE, LOOKING_AROUND, NOTEBOOK, OWN_GOALS, WRONG
+from attacks import BESIDE, CODE, LOOKING_AROUND, LOOKS, NOTEBOOK, OWN_GOALS, WRONG
 from nbgrader.api import Gradebook
 from rich.console import Console
 from sample_course import NAME, answered, hand_in, make_course
@@ -27,7 +31,23 @@ c.RunCells.disk_limit = 100_000_000
 
 
 def contents(folder):
-    return {path: hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path: hashlib.sha256(path.read_bytes()).digest() for path in files}
+
+
+def lay_beside(course, folder, attack):
+    """Put the files of an attack beside the notebook in ``folder``, or links into the course, a pipe and a socket."""
+    for name, content in BESIDE[attack].items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if attack == "links beside":
+            path.symlink_to(course / content)
+        else:
+            path.write_text(content)
+    if attack == "links beside":
+        os.mkfifo(folder / "pipe.csv")
+        with socket.socket(socket.AF_UNIX) as one, chdir(folder):  # the path of a socket has to be short
+            one.bind("socket")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +73,8 @@ def batch(tmp_path_factory, sandboxed, gradebook, model):
             notebook = copy_of(answered(model, double=WRONG))
             change(notebook)
             hand_in(course, f"{number} {name}", nbformat.writes(notebook))
+        for number, name in enumerate(BESIDE, start=201):
+            lay_beside(course, hand_in(course, f"{number} {name}", answered(model, double=WRONG + LOOKS)).parent, name)
         hand_in(course, "999-honest", model)
         before = contents(course / "submitted") | contents(course / "solutions")
         status = grade([NAME], course, console=Console(file=StringIO()), workers=2)
@@ -77,7 +99,7 @@ def shown(course, student):
     )
 
 
-@pytest.mark.parametrize("attack", [*CODE, *NOTEBOOK])
+@pytest.mark.parametrize("attack", [*CODE, *NOTEBOOK, *BESIDE])
 def test_an_attack_scores_what_it_earned(batch, attack):
     _, _, found = batch
     outcome = found[attack]
@@ -87,7 +109,7 @@ def test_an_attack_scores_what_it_earned(batch, attack):
     assert (outcome.max_score, outcome.max_code_score) == (9, 5)
 
 
-@pytest.mark.parametrize("attack", LOOKING_AROUND)
+@pytest.mark.parametrize("attack", [*LOOKING_AROUND, *BESIDE])
 def test_looking_around_finds_nothing(batch, attack):
     course, _, _ = batch
     told = shown(course, attack)
@@ -124,5 +146,24 @@ def test_honest_hand_ins_before_and_behind_score_everything(batch):
 
 def test_nothing_is_left_running(batch):
     names = ("nobody", "student")
-    left = [process for process in psutil.process_iter(["uids", "name"]) if process.info["uids"].real >= 61_000]
-    assert not [process for process in left if process.info["uids"].real != 65534 and process.info["name"] not in names]
+    found = [process for process in psutil.process_iter(["uids", "name"]) if process.info["uids"].real >= 61_000]
+    found = [process for process in found if process.info["uids"].real != 65534 and process.info["name"] not in names]
+    assert not psutil.wait_procs(found, timeout=330)[1]  # other runs on this machine have theirs, which end
+
+
+def test_plain_nbgrader_takes_no_harm_from_what_lies_beside(tmp_path, sandboxed, gradebook, model, work):
+    course = make_course(tmp_path / "course", gradebook)
+    shutil.copytree(work / "release" / NAME, course / "exercises" / NAME)
+    for name in BESIDE:
+        lay_beside(course, hand_in(course, name, answered(model, double=WRONG + LOOKS)).parent, name)
+    (course / "submitted" / "links beside" / NAME / "endless.csv").symlink_to("/dev/zero")
+    command = [sys.executable, "-m", "nbgrader", "autograde", NAME]
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("it is no file") == 5, done.stderr
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
+        scores = {submission.student.id: submission.score for submission in book.assignment_submissions(NAME)}
+    assert scores == dict.fromkeys(BESIDE, 3)
+    for name in BESIDE:
+        assert "looked around" in shown(course, name) and "found" not in shown(course, name)
+    assert not any(path.is_symlink() for path in (course / "autograded").rglob("*"))
