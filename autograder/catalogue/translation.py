@@ -1038,7 +1038,7 @@ def match_cases(rng):
     yield Case(
         "The and the",
         {
-            "hypothesis": ["The", first, "The", second],
+            "hypothesis": ["The", first, "The", second, second, second],
             "references": [["the", first, "and", "The", second], ["The", second, second]],
             "n": 1,
         },
@@ -1335,7 +1335,7 @@ CORPUS_BLEU = Exercise(
         Mistake(
             "long translations punished",
             _scored(penalty=lambda h, r: _penalty(r.sum(), h.sum())),
-            "h and r stand the wrong way round. Precision punishes what is too long already; the penalty is for what "
+            "c and r stand the wrong way round. Precision punishes what is too long already; the penalty is for what "
             "is too short.",
             "nmt-evaluation",
         ),
@@ -1348,7 +1348,7 @@ CORPUS_BLEU = Exercise(
         Mistake(
             "the ratio in place of the exponential",
             _scored(penalty=lambda h, r: min(1.0, h.sum() / r.sum())),
-            "Your penalty is h / r. Look at the formula again: for h = r/2 it is about 0.37.",
+            "Your penalty is c / r. Look at the formula again: with c = r / 2 it should be about 0.37.",
             "nmt-evaluation",
         ),
         Mistake(

@@ -133,7 +133,7 @@ def clipped_matches(hypothesis, references, n):
 def corpus_bleu(matches, totals, hypothesis_lengths, reference_lengths):
     """BLEU = 100 · BP · (p_1 p_2 p_3 p_4)^(1/4), all of it from sums over the corpus (Papineni and others, 2002).
 
-    p_n = Σ matches / Σ totals over the sentences; BP = min(1, exp(1 − r/h)), h and r the lengths of all hypotheses and
+    p_n = Σ matches / Σ totals over the sentences; BP = min(1, exp(1 − r/c)), c and r the lengths of all hypotheses and
     all references in words. 0 where some p_n is 0 or has nothing to divide (no smoothing).
     matches, totals: [sentences, 4], int64, the column n − 1 for n-grams; hypothesis_lengths, reference_lengths:
     [sentences], int64 -> a float from 0 to 100.
@@ -141,6 +141,6 @@ def corpus_bleu(matches, totals, hypothesis_lengths, reference_lengths):
     right, all_ = matches.sum(0), totals.sum(0)  # [4], [4]
     if not right.all():
         return 0.0
-    h, r = hypothesis_lengths.sum(), reference_lengths.sum()
-    BP = min(1.0, math.exp(1 - r / h))
+    c, r = hypothesis_lengths.sum(), reference_lengths.sum()
+    BP = min(1.0, math.exp(1 - r / c))
     return float(100 * BP * np.exp(np.log(right / all_).mean()))
