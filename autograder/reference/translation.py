@@ -52,8 +52,8 @@ def learning_rate(step, warmup, steps):
 def combine_gradients(G, tokens):
     """The gradient of a loss that is a mean over all tokens, from those of parts that each took a mean of their own.
 
-    Σ_a n_a G_a / Σ_a n_a: a part counts by its n_a real target tokens. A part without any has the mean of nothing, NaN,
-    and is left out.
+    Σ_a n_a G_a / Σ_a n_a: a part counts by its n_a real target tokens. A part without any, whose mean is 0 / 0 and
+    whose gradient is NaN, is left out.
     G: [parts, ...], floating; tokens: [parts], int64, not all 0 -> [...], the dtype of G.
     """
     real = tokens > 0  # [parts]
