@@ -253,7 +253,7 @@ def rate_cases(rng):
     ]:
         about = f"{about}: step {step} of {steps}, warm-up {warmup}"
         yield Case(about, {"step": step, "warmup": warmup, "steps": steps})
-    yield Case(f"no warm-up: step 7 of {rest}", {"step": 7, "warmup": 0, "steps": rest})
+    yield Case(f"a warm-up of one step: step 0 of {rest}", {"step": 0, "warmup": 1, "steps": rest})
 
 
 def _rate(up=lambda step, warmup, steps: (step + 1) / warmup, down=None):
@@ -269,11 +269,11 @@ def _rate(up=lambda step, warmup, steps: (step + 1) / warmup, down=None):
 
 
 def _rate_of_the_paper(step, warmup, steps):
-    return min((step + 1) / max(warmup, 1), (max(warmup, 1) / (step + 1)) ** 0.5)
+    return min((step + 1) / warmup, (warmup / (step + 1)) ** 0.5)
 
 
 def _rate_by_min(step, warmup, steps):
-    return min((step + 1) / warmup if warmup else 1.0, (steps - step) / (steps - warmup))
+    return min((step + 1) / warmup, (steps - step) / (steps - warmup))
 
 
 def _rate_by_interpolation(step, warmup, steps):
@@ -728,7 +728,7 @@ def beam_cases(rng):
 
     def model(*steps):
         """A table from {(word, next): log p} for each number of words so far."""
-        table = np.full((len(steps), 7, 7), -9.0)
+        table = np.full((len(steps), 6, 6), -9.0)
         for page, step in zip(table, steps, strict=True):
             for (word, following), log_p in step.items():
                 page[word, following] = log_p

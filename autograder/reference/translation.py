@@ -42,7 +42,7 @@ def learning_rate(step, warmup, steps):
     """The share of the largest learning rate at a step: up in a line over the warm-up, then down in a line to 0.
 
     (step + 1) / warmup while step < warmup, then (steps − step) / (steps − warmup).
-    step: an int from 0 to ``steps``; warmup: an int less than ``steps`` -> a float.
+    step: an int from 0 to ``steps``; warmup: an int from 1 to ``steps`` − 1 -> a float.
     """
     if step < warmup:
         return (step + 1) / warmup

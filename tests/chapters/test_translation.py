@@ -75,7 +75,7 @@ def test_neighbours_in_length_need_less_padding():
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("warmup", "steps"), [(4, 12), (0, 9), (1, 5), (30, 31)])
+@pytest.mark.parametrize(("warmup", "steps"), [(4, 12), (1, 9), (2, 5), (30, 31)])
 def test_the_learning_rate_is_that_of_the_translator(warmup, steps):
     config = Config(corpus="x", steps=steps, warmup=warmup)
     ours = [learning_rate(step, warmup, steps) for step in range(steps + 1)]
