@@ -200,7 +200,7 @@ def looked_up(seed, V=4):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, 1, 2, 7, 9])  # in some the best sentence does not begin as the likeliest do
 def test_a_beam_that_drops_nothing_finds_the_best_of_all(seed, alpha):
     step, longest = looked_up(seed), 4
     scores = {}
