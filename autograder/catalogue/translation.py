@@ -1293,6 +1293,12 @@ def _scored_smoothed(matches, totals, hypothesis_lengths, reference_lengths):
     return float(100 * _penalty(hypothesis_lengths.sum(), reference_lengths.sum()) * np.exp(np.log(p).mean()))
 
 
+def _scored_by_logarithms(matches, totals, hypothesis_lengths, reference_lengths):
+    p = matches.sum(0) / totals.sum(0)
+    mean = sum(math.log(precision) for precision in p) / 4
+    return float(100 * _penalty(hypothesis_lengths.sum(), reference_lengths.sum()) * math.exp(mean))
+
+
 def _scored_by_product(matches, totals, hypothesis_lengths, reference_lengths):
     product = 1.0
     for right, all_ in zip(matches.T.tolist(), totals.T.tolist(), strict=True):
@@ -1392,6 +1398,12 @@ CORPUS_BLEU = Exercise(
             "nothing divided by nothing",
             _scored(usable=lambda matches: True),
             "Right unless no sentence has four words. Then you divide 0 by 0, which is NaN.",
+            "nmt-evaluation",
+        ),
+        Mistake(
+            "the logarithm of 0",
+            _scored_by_logarithms,
+            "Right while every precision is larger than 0. A precision of 0 has no logarithm, and BLEU is 0 then.",
             "nmt-evaluation",
         ),
     ],
