@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from autograder.reference.seq2seq import shift_right
+from autograder.reference.transformer import Transformer
 from translator import curve
 from translator.batching import Batch, Ids, collate, epochs, plan
 from translator.bpe import Tokenizer
@@ -106,7 +107,8 @@ class Trainer:
     """One run in progress: the model, its averaged weights, the optimizer, and how far they have come.
 
     ``pairs`` are (source ids, target ids); ``valid`` has the target's text, too. ``rank`` and ``world`` are this
-    process's number and how many there are.
+    process's number and how many there are. ``prepare`` may change how the model that learns computes, not its
+    parameters (`translator.own_code`).
     """
 
     def __init__(
@@ -120,12 +122,13 @@ class Trainer:
         device: torch.device,
         rank: int = 0,
         world: int = 1,
+        prepare: Callable[[Transformer], Transformer] = lambda model: model,
     ):
         self.run, self.config, self.tokenizer, self.language = run, config, tokenizer, language
         self.pairs, self.valid = pairs, valid
         self.device, self.rank, self.world = device, rank, world
         self.dtype = precision(device)
-        self.model = config.model(len(tokenizer)).to(device)
+        self.model = prepare(config.model(len(tokenizer)).to(device))
         if device.type == "cpu":
             with_byte_dropout(self.model)
         self.averaged = config.model(len(tokenizer)).to(device).requires_grad_(False)
@@ -327,12 +330,13 @@ def train(
     resume: bool = False,
     progress: Callable[[dict], None] = lambda facts: None,
     save_seconds: float = 60,
+    prepare: Callable[[Transformer], Transformer] = lambda model: model,
 ) -> Run:
     """Train a translator on a corpus in a new folder, or go on with the run that is there (``resume``).
 
     With ``minutes`` the schedule is made so long that training takes about that time on this machine; a resumed run
-    keeps the schedule that it began with. Raises BadRun where the folder holds a run and ``resume`` is False, or one
-    of other data or settings.
+    keeps the schedule that it began with. ``prepare`` is that of `Trainer`. Raises BadRun where the folder holds a run
+    and ``resume`` is False, or one of other data or settings.
     """
     run = Run(folder)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -359,7 +363,7 @@ def train(
         valid = [(tokenizer.encode(x), tokenizer.encode(y), y) for x, y in corpus.valid]
 
     def trainer(config: Config) -> Trainer:
-        return Trainer(run, config, tokenizer, corpus.target, pairs, valid, device, rank, world)
+        return Trainer(run, config, tokenizer, corpus.target, pairs, valid, device, rank, world, prepare)
 
     if not going_on:
         if minutes is not None:
