@@ -22,8 +22,9 @@ from autograder import colab
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = ROOT / ".venv-colab"
-WHEELS = BARE / "wheels"  # what pip builds the package with
-COLAB_HAS = ["numpy", "torch", "matplotlib", "scikit-learn", "ipykernel"]  # as far as the chapters use it
+WHEELS = BARE / "wheels"  # what pip builds the package with, and what chapter 10 fetches
+COLAB_HAS = ["numpy", "torch", "matplotlib", "scikit-learn", "ipykernel", "safetensors"]  # as far as chapters use it
+FETCHED = ["setuptools", "sacrebleu", "portalocker", "regex", "tabulate", "colorama", "lxml"]  # by pip, from `WHEELS`
 PACKAGE = ["autograder", "translator", "pyproject.toml", "README.md", "LICENSE"]  # what pip reads of the repository
 
 
@@ -34,14 +35,14 @@ def run(*command: object, **options) -> str:
 def bare_environment() -> Path:
     """The site-packages of the bare environment."""
     pins, place, ready = ROOT / "requirements.txt", BARE / "environment", BARE / "ready"
-    state = hashlib.sha256(pins.read_bytes() + f"{sys.version} {COLAB_HAS}".encode()).hexdigest()
+    state = hashlib.sha256(pins.read_bytes() + f"{sys.version} {COLAB_HAS} {FETCHED}".encode()).hexdigest()
     BARE.mkdir(exist_ok=True)
     with FileLock(BARE / "lock"):
         if not ready.is_file() or ready.read_text(encoding="utf-8") != state:
             venv.create(place, with_pip=True, clear=True)
             pip = [place / "bin" / "python", "-m", "pip", "--quiet"]
             run(*pip, "install", "--constraint", pins, *COLAB_HAS)
-            run(*pip, "download", "--no-deps", "--dest", WHEELS, "setuptools")
+            run(*pip, "download", "--no-deps", "--constraint", pins, "--dest", WHEELS, *FETCHED)
             ready.write_text(state, encoding="utf-8")
     return Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
 
