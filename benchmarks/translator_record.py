@@ -1,6 +1,7 @@
 """Keep what a training run came to, as one small JSON file: where it comes from, its curve, its scores, some output.
 
     python benchmarks/translator_record.py --run runs/m [--data DIR] --out benchmarks/results/de-en.json
+    python benchmarks/translator_record.py --page # what chapter 10 shows of what has been kept: translator/recorded.py
     python benchmarks/translator_record.py        # a table of what has been kept
 
 The scores are those of the corpus's test set, greedily and with beam 5 and the length normalisation that was best on
@@ -35,6 +36,7 @@ SENTENCES = {  # written for this file
     ],
 }
 RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "translator" / "recorded.py"
 SHOWN = 8  # sentences of the synthetic corpus
 
 
@@ -78,15 +80,34 @@ def record(run: Run, data: Path | None) -> dict:
     }
 
 
+def all_kept() -> dict[str, dict]:
+    """What has been kept of runs, by file name; other benchmarks' results are left out."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    return {name: kept for name, kept in found.items() if "test" in kept}
+
+
+def page() -> str:
+    """A module with all that was kept, but of the curves only the looks at valid. Colab has it with the program."""
+    runs = [{**kept, "curve": [at for at in kept["curve"] if "valid_bleu" in at]} for kept in all_kept().values()]
+    lines = [
+        '"""The recorded runs of chapter 10. Written by benchmarks/translator_record.py --page; never edited."""',
+        "",
+        "# ruff: noqa: E501",
+        "import json",
+        "",
+        'RUNS = json.loads(r"""',
+        json.dumps(runs, ensure_ascii=False, indent=1),
+        '""")',
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def table() -> None:
     print(f"{'run':28} {'BLEU':>6} {'chrF':>6} {'exact':>6} {'minutes':>8}  on")
-    for path in sorted(RESULTS.glob("*.json")):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if "test" not in kept:
-            continue  # of another benchmark
+    for name, kept in all_kept().items():
         best, minutes = kept["test"]["beam 5"], kept["cpu_or_gpu_seconds"] / 60
         scores = f"{best['bleu']:6.2f} {best['chrf']:6.2f} {best['exact_match']:6.2f}"
-        print(f"{path.stem:28} {scores} {minutes:8.1f}  {kept['about']['device']}")
+        print(f"{name:28} {scores} {minutes:8.1f}  {kept['about']['device']}")
 
 
 def main() -> None:
@@ -94,7 +115,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="folder of the run")
     parser.add_argument("--data", type=Path, help="folder with the corpus's files, in place of a download")
     parser.add_argument("--out", type=Path, help="file to write")
+    parser.add_argument("--page", action="store_true", help="write translator/recorded.py")
     options = parser.parse_args()
+    if options.page:
+        PAGE.write_text(page(), encoding="utf-8")
+        return None
     if (options.run is None) != (options.out is None):
         parser.error("--run and --out belong together")
     if options.run is None:
