@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = ROOT / "book" / "glossary.md"
-NOT_TERMS = {"石头", "布", "剪刀"}  # words of examples that stand in a parenthesis
+NOT_TERMS = {"石头", "布", "剪刀", "喂 猫", "找 老鼠", "喂 老鼠"}  # words of examples that stand in a parenthesis
 
 
 def without_code(text: str) -> str:
