@@ -8,6 +8,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from book_glossary import chinese_names
 from book_pages import colab
 from bs4 import BeautifulSoup
 
@@ -247,6 +248,27 @@ def test_search_finds_softmax_in_the_book(book_html, browser, serve):
     page.wait_for_selector("#search-results li a")
     assert page.locator("#search-results li a").count() >= 1
     context.close()
+
+
+def test_search_finds_every_term_of_the_glossary_in_english_and_chinese(book_html, browser, serve):
+    """The page's own search function, asked for all terms at once: a page for each would take minutes."""
+    glossary = html_of(book_html, "book/glossary.html").select_one("dl.glossary")
+    english = [term.find(string=True) for term in glossary.select("dt")]
+    first = glossary.select("dd > p:first-child > em:first-of-type")
+    chinese = [name for names in first for name in chinese_names(names.get_text())]
+    assert len(english) > 100 and len(chinese) > 100
+    context = browser.new_context(viewport=DESKTOP)
+    page, *_ = open_page(context, f"{serve(book_html)}/search.html?q=softmax")
+    page.wait_for_selector("#search-results li a")
+    found = page.evaluate(
+        """words => Object.fromEntries(words.map(word =>
+            [word, Search._performSearch(...Search._parseQuery(word)).map(result => result[0])]))""",
+        [*english, *chinese],
+    )
+    context.close()
+    assert [word for word, pages in found.items() if not pages] == []
+    # Sphinx drops a page where "one" is not in the index, being too common, and another word has two characters.
+    assert [word for word, pages in found.items() if "book/glossary" not in pages and word != "one-hot 编码"] == []
 
 
 def test_a_page_weighs_less_than_a_megabyte(site, browser, serve):
