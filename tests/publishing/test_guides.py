@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -190,13 +189,19 @@ class World:
                 assert "…" in step.text or len(shown(step.text)) == len(shown(self.said)), f"{at}\n{self.said}"
 
 
-def shown(text: str) -> list[str]:
-    """The lines of what was printed, in any order of a table's rows, whoever runs the test being Zoe."""
-    login = get_username()
-    text = re.sub(rf"│ {login} *│", lambda found: f"│ {'zoe'.ljust(len(found[0]) - 4)} │", text)
+def shown(text: str) -> list[list[str]]:
+    """What was printed, as rows of cells, whoever runs the test being Zoe; those of a table with rules in any order."""
     text = re.sub(r"^missing memory and disk: .*", "ok      memory and disk", text, flags=re.MULTILINE)
-    lines = [line.strip() for line in textwrap.dedent(text).splitlines() if line.strip(" …")]
-    return sorted(lines, key=lambda line: line if line.startswith("│") else "")
+    rows = []
+    for line in filter(None, (line.strip(" …") for line in text.splitlines())):
+        cells = [cell.strip() for cell in re.split("[│┃]", line)[1:-1]]
+        if line[0] in "┏┡└":
+            continue
+        if cells and not cells[0]:  # a cell above goes on
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(["zoe" if cells[0] == get_username() else cells[0], *cells[1:]] if cells else [line])
+    return sorted(rows) if "│" in text else rows
 
 
 def answers(path: Path, written: str = "", blank: str = "", **given: str) -> None:
