@@ -58,7 +58,7 @@ def free_port():
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A scheduler's address, and ``add()``, which starts a worker process; all of them end with the test."""
+    """A scheduler's address, and ``add(threads)``, which starts a worker process; all of them end with the test."""
     address, started = f"tcp://127.0.0.1:{free_port()}", []
     stack = ExitStack()
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dask_", ignore_cleanup_errors=True))
@@ -71,8 +71,8 @@ def cluster(tmp_path):
         started.append(process)
         return process
 
-    def add():
-        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
+    def add(threads):
+        options = ["--no-nanny", "--nthreads", str(threads), "--no-dashboard", "--local-directory", str(tmp_path)]
         return start("dask_worker", address, *options)
 
     with stack:
@@ -106,7 +106,7 @@ def journal_lines(course):
 @with_dask
 def test_a_worker_killed_midway_loses_nothing(course, cluster):
     address, add = cluster
-    first, _ = add(), add()
+    first, _ = add(1), add(2)
     program = (
         "import sys; from pathlib import Path; from autograder.grading.grade import grade; "
         f"sys.exit(grade([{NAME!r}], Path({str(course)!r}), dask={address!r}))"
