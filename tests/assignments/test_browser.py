@@ -31,7 +31,7 @@ PATIENCE = 90_000  # milliseconds: a busy machine starts JupyterLab and a kernel
 
 @pytest.fixture(scope="module")
 def page(browser):
-    page = browser.new_page()
+    page = browser.new_page(extra_http_headers={"Authorization": "token secret"})  # for the page's own requests, too
     page.set_default_timeout(PATIENCE)
     # formgrader asks a CDN for MathJax, and shows no grade before there is an answer, good or bad.
     page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
@@ -205,7 +205,6 @@ def test_nothing_of_a_hand_in_runs_where_it_is_read(hostile, page, where):
     if where == "formgrader":
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
             notebook_id = book.find_submission(NAME, "eve").notebooks[0].id
-        page.goto(f"{address}/formgrader/manage_submissions/{NAME}?token=secret")  # the page's own requests need it
         page.goto(f"{address}/formgrader/submissions/{notebook_id}")
         expect(page.locator("input#double")).to_have_attribute("placeholder", "2", timeout=PATIENCE)
         assert page.locator("input#double").count() == page.locator("#why").count() == 1
