@@ -502,7 +502,7 @@ def _by_signal(seconds: float, deadline: float) -> Callable[[], None]:
 def _by_thread(seconds: float, deadline: float) -> Callable[[], None]:
     caller = ctypes.c_ulong(threading.get_ident())
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    lock, begin, done = threading.Lock(), threading.Event(), threading.Event()
+    lock, begin, done, asked = threading.Lock(), threading.Event(), threading.Event(), threading.Event()
 
     def watch():
         begin.wait()  # nothing may be raised inside Thread.start, whose locks would stay held
@@ -510,6 +510,7 @@ def _by_thread(seconds: float, deadline: float) -> Callable[[], None]:
         while not done.wait(wait):
             with lock:
                 if not done.is_set():
+                    asked.set()
                     raise_in(caller, ctypes.py_object(OutOfTime))
             wait = 0.1
 
@@ -519,7 +520,13 @@ def _by_thread(seconds: float, deadline: float) -> Callable[[], None]:
     def stop():
         with lock:
             done.set()
-            raise_in(caller, None)  # withdraw one that has been asked for but not raised
+        if asked.is_set():
+            # One that has been asked for may not have been raised yet: this one takes its place, and is raised here.
+            # To withdraw it would leave CPython 3.11 looking for it for ever, without end where a debugger traces.
+            with contextlib.suppress(OutOfTime):
+                raise_in(caller, ctypes.py_object(OutOfTime))
+                for _ in range(1_000_000):  # the first round suffices
+                    pass
 
     return stop
 

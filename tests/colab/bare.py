@@ -16,6 +16,7 @@ import nbformat
 from filelock import FileLock
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
 from autograder import colab
@@ -114,5 +115,8 @@ class Runner:
             allow_errors=allow_errors,
             resources={"metadata": {"path": str(empty)}},
         )
-        client.execute(env=variables)
+        try:
+            client.execute(env=variables)
+        finally:
+            run_sync(manager.shutdown_kernel)(now=True)  # the client ends only kernels that it manages itself
         return notebook

@@ -299,6 +299,31 @@ def test_a_quick_case_in_a_thread_leaves_no_exception_behind():
     assert len(found) == 50
 
 
+@pytest.mark.parametrize(("answer", "seconds"), [("x", 10), ("endless()", 0.2)])
+def test_a_check_in_a_thread_leaves_the_interpreter_to_debuggers(answer, seconds):
+    """An exception that was asked for and withdrawn kept CPython 3.11 waiting for ever in functions that are traced."""
+    code = f"""
+import sys, threading
+from autograder import probe
+
+def endless():
+    while True:
+        pass
+
+def candidate(x):
+    return {answer}
+
+run = lambda: probe.observe(probe.call, candidate, {{"x": 1.0}}, "numpy", "function", {seconds})
+thread = threading.Thread(target=run)
+thread.start()
+thread.join(20)
+sys.settrace(lambda *event: None)
+print((lambda: "traced")())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "traced\n", ended.stderr
+
+
 def test_someone_elses_timer_survives_a_check():
     import signal
 
