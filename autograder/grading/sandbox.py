@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from select import select
+from select import POLLIN, poll
 
 import autograder
 
@@ -196,7 +196,7 @@ class Sandbox:
 
     def hear(self, seconds: float) -> tuple[bytes, int]:
         """The next message from inside, and the id, as we see it, of the process that sent it. b"" if there is none."""
-        if not select([self.control], [], [], seconds)[0]:
+        if not readable(self.control.fileno(), seconds):
             return b"", 0
         try:
             message, extras, _, _ = self.control.recvmsg(10_000, socket.CMSG_SPACE(12))
@@ -258,7 +258,7 @@ class Kept:
     def alive(self) -> bool:
         if self.handle is None:
             return False
-        if not select([self.handle], [], [], 0)[0]:
+        if not readable(self.handle, 0):
             return True
         with contextlib.suppress(OSError):
             os.set_blocking(self.report, False)
@@ -280,6 +280,13 @@ class Kept:
             os.close(self.handle)
             os.close(self.report)
             self.handle = None
+
+
+def readable(descriptor: int, seconds: float) -> bool:
+    """Whether there is something to read within ``seconds``; unlike `select`, of descriptors of any number."""
+    waiting = poll()
+    waiting.register(descriptor, POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def open_regular(path: Path) -> int:

@@ -165,9 +165,9 @@ FORGED_MESSAGES = {
 
 LOOKING_AROUND = {
     "files of the course": """
-        import os
+        import os, sys
         for place, _, names in os.walk("/"):
-            if place.startswith(("/proc", "/sys", "/usr", "/environment", "/root/.pyenv")): continue
+            if place.startswith(("/proc", "/sys", "/usr", "/environment", sys.base_prefix)): continue
             for name in names:
                 if name.endswith((".ipynb", ".db", ".jsonl", "secret")) or "exercises" in name: print(place, name)
                 try: text = open(os.path.join(place, name), "rb").read(100_000)

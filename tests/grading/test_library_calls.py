@@ -81,6 +81,7 @@ def test_no_reference_calls_what_is_asked_for(routine):
     for exercise in exercises().values():
         if exercise.instead_of:
             assert not called_by(routine, exercise, exercise.reference), exercise.name
+            assert any(called_by(routine, exercise, answer) for answer in exercise.alternatives), exercise.name
 
 
 def called_by(routine, exercise, candidate):
