@@ -61,17 +61,22 @@ def measure(command, course):
     return perf_counter() - start, run.peak
 
 
+def entered(course, name, settings):
+    """Enter the assignment in a gradebook, as before its release. That is not measured."""
+    (course / "nbgrader_config.py").write_text(settings)
+    measure([sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force"], course)
+
+
 def stock(course, name, processes):
-    """``nbgrader autograde``, the release having been entered before."""
-    (course / "nbgrader_config.py").write_text(STOCK)
-    nbgrader = [sys.executable, "-m", "nbgrader"]
-    measure([*nbgrader, "generate_assignment", name, "--force"], course)
-    command = [*nbgrader, "autograde", name]
+    """``nbgrader autograde``."""
+    entered(course, name, STOCK)
+    command = [sys.executable, "-m", "nbgrader", "autograde", name]
     return measure(command if processes == 1 else ["bash", "-c", BOTH, "bash", *command], course)
 
 
 def ours(course, name, processes):
-    """``autograder grade``, the start of the sandbox and the making of a gradebook included."""
+    """``autograder grade``, the start of the sandbox included."""
+    entered(course, name, (REPOSITORY / "nbgrader_config.py").read_text(encoding="utf-8"))
     command = [sys.executable, "-m", "autograder", "grade", name, "--course", str(course)]
     return measure([*command, "--workers", str(processes)], course)
 

@@ -33,7 +33,7 @@ INSTALL = "pip install 'keep-the-attention[dask]'"
 
 
 class DaskPool:
-    """Dask in place of `grade.Pool`: it runs the same tasks, and its `workers` are for what is done here.
+    """Dask in place of `grade.Pool`: it runs the same tasks.
 
     Raises BadInput where there is no such scheduler, or one of its workers can't grade this course.
     """
@@ -57,7 +57,7 @@ class DaskPool:
         except BaseException:
             self.client.close()
             raise
-        self.workers = [Worker()]
+        self.worker = Worker()
         self.executor = self.client.get_executor()
         self.folder = journal_folder(course, settings)
         self.released: set[str] = set()
@@ -98,9 +98,12 @@ class DaskPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self.workers:
-            worker.__exit__()
+        self.worker.__exit__()
         self.client.close()  # what has not been started is not wanted any more
+
+    def release(self, batch: Batch, submissions: int) -> dict:
+        """Enter the assignment, which is done here."""
+        return batch.ask(self.worker, "release")
 
     def run(self, task: Callable[..., Outcome], batch: Batch, folder: Path, release, fingerprint: str) -> Future:
         """Have a submission graded by whichever worker is free. The future always ends with an outcome."""

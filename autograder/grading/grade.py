@@ -272,13 +272,20 @@ class Pool:
             worker.__exit__()
         self.threads.shutdown()
 
-    def run(self, task: Callable[..., Outcome], *arguments: object) -> Future[Outcome]:
+    def release(self, batch: Batch, submissions: int) -> dict:
+        """Have one worker enter the assignment, while those that will have a submission to grade get ready for it."""
+        answer = self.run(batch.ask, "release")
+        for _ in range(1, min(submissions, len(self.workers))):
+            self.run(batch.ask, "get_ready", confined=batch.confined)
+        return answer.result()
+
+    def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:
         """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
 
         def with_worker():
             worker = self.free.get()
             try:
-                return task(worker, *arguments)
+                return task(worker, *arguments, **named)
             finally:
                 self.free.put(worker)
 
@@ -292,25 +299,28 @@ def grade_assignment(
     name, course, work = batch.name, batch.course, batch.work
     source = sources(course) / name
     shutil.copytree(source, work / "source" / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
+    source_digest = digest([source / f"{name}.ipynb"])
+    fingerprints = {folder.parent.name: source_digest + fingerprint_of(folder) for folder in folders}
+    before = {} if force else journal.outcomes
+    same = {student: one for student, one in before.items() if one.fingerprint == fingerprints.get(student)}
     try:
-        answer = batch.ask(pool.workers[0], "release")
+        answer = pool.release(batch, len(folders) - len(same))
     except WorkerFailed as error:
         raise BadInput(f"nbgrader could not make the student's version of {name}: {error}.") from None
     if "error" in answer:
         raise BadInput(f"nbgrader can't enter {name} in the gradebook: {answer['error']}")
     release = nbformat.read(work / "release" / name / f"{name}.ipynb", as_version=4)
-    journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
-    source_digest = digest([source / f"{name}.ipynb"])
     if force:
         journal.forget(folder.parent.name for folder in folders)
     outcomes, waiting = {}, []
     for folder in folders:
-        student, fingerprint = folder.parent.name, source_digest + fingerprint_of(folder)
-        before = journal.outcomes.get(student)
-        if not force and before and before.fingerprint == fingerprint and student in answer["graded"]:
-            outcomes[student] = Outcome(**asdict(before) | answer["graded"][student])  # manual grades may have come
+        student = folder.parent.name
+        if student in same and student in answer["graded"]:
+            scores = answer["graded"][student]  # to which manual grades may have come
+            outcomes[student] = Outcome(**asdict(same[student]) | scores)
         else:
-            waiting.append(pool.run(grade_one, batch, folder, release, fingerprint))
+            waiting.append(pool.run(grade_one, batch, folder, release, fingerprints[student]))
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

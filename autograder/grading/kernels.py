@@ -13,12 +13,15 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from queue import Empty
+from time import monotonic
 from typing import Any
 
 import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
-from traitlets import Instance
+from traitlets import Instance, Type
 
 from autograder.grading.sandbox import FILES_BYTES, Kept, Sandbox
 
@@ -59,7 +62,7 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def wait(self) -> int | None:
         while await self.poll() is None:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.002)
         return 0
 
     async def send_signal(self, signum: int) -> None:
@@ -75,15 +78,44 @@ class SandboxProvisioner(KernelProvisionerBase):
     async def cleanup(self, restart: bool = False) -> None:
         if self.kept:
             self.kept.kill()
-            while self.kept.alive():
-                await asyncio.sleep(0.002)
+            await self.wait()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
 
 
+class SandboxedKernelClient(AsyncKernelClient):
+    """Talks with a kernel that has no heartbeat, and closes with its channels what they were opened in."""
+
+    def start_channels(self, **kwargs: Any) -> None:
+        super().start_channels(**kwargs | {"hb": False})
+        for channel in (self.shell_channel, self.iopub_channel, self.stdin_channel, self.control_channel):
+            channel.socket.linger = 0  # what a kernel that has ended did not take in is not kept for it
+
+    def stop_channels(self) -> None:
+        self.context.destroy(linger=0)
+        super().stop_channels()
+
+    async def wait_for_ready(self, timeout: float | None = 60) -> None:
+        """Return as soon as one answer has come whole on both channels. Raises RuntimeError."""
+        deadline = monotonic() + (timeout or 60)
+        while monotonic() < deadline and await self.is_alive():
+            asked = self.kernel_info()
+            with contextlib.suppress(Empty):
+                while (await self.get_shell_msg(timeout=1))["parent_header"].get("msg_id") != asked:
+                    pass
+                state = ""
+                while state != "idle":  # what was said before this channel was connected is lost; then ask again
+                    said = await self.get_iopub_msg(timeout=0.1)
+                    state = said["parent_header"].get("msg_id") == asked and said["content"].get("execution_state")
+                return
+        raise RuntimeError("the kernel gave no answer")
+
+
 class SandboxedKernelManager(AsyncKernelManager):
     """Manages a kernel that is forked in a sandbox."""
+
+    client_factory = Type(SandboxedKernelClient)
 
     def __init__(self, sandbox: Sandbox, limits: dict, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,6 +126,11 @@ class SandboxedKernelManager(AsyncKernelManager):
 
     def client(self, **kwargs: Any):
         return super().client(context=self.context, **kwargs)
+
+    async def shutdown_kernel(self, now: bool = True, restart: bool = False) -> None:
+        """At once: nothing of a student's is worth waiting for once the last cell has run."""
+        await self.provisioner.kill(restart)
+        await self.provisioner.wait()
 
 
 def bounded_context() -> zmq.asyncio.Context:

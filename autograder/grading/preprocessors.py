@@ -180,7 +180,7 @@ class RunCells(Execute):
         self.printed = {}  # characters by cell index
         self.results = {}  # what to write into grade cells, by index
         self.probing = False
-        self.course = self.parent.parent.coursedir
+        self.get_ready(nb, self.parent.parent.coursedir)
         names = resources["nbgrader"]
         secret = secret_of(Path(self.course.root))
         self.seed = seed_of(secret, names["assignment"], names.get("student", ""), digest_of(nb))
@@ -199,7 +199,7 @@ class RunCells(Execute):
             stand_in()
             return super().create_kernel_manager()
         self.km = SandboxedKernelManager(
-            shared_sandbox(tuple(self.warm), (self.course.root,)),
+            self.sandbox(),
             {
                 "memory": self.memory_limit,
                 "disk": self.disk_limit,
@@ -215,6 +215,18 @@ class RunCells(Execute):
             config=self.config,
         )
         return self.km
+
+    def sandbox(self):
+        """The sandbox of this process for this course."""
+        return shared_sandbox(tuple(self.warm), (self.course.root,))
+
+    def get_ready(self, nb, course):
+        """Have the sandbox start, and meanwhile import what judging the notebook takes."""
+        self.course = course
+        if self.confined and self.execute:
+            self.sandbox().begin()
+        for cell in filter(is_check, nb.cells):
+            asked_by(cell.source, self.exercises)
 
     def start_new_kernel(self, **kwargs):
         """In the folder of the assignment's sources, of whose data files a confined kernel gets copies."""

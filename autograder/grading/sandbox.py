@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from select import POLLIN, poll
+from typing import BinaryIO
 
 import autograder
 
@@ -161,6 +162,7 @@ class Sandbox:
         self.warm, self.hide = warm, hide
         self.process: subprocess.Popen | None = None
         self.control: socket.socket | None = None
+        self.log: BinaryIO | None = None  # what it says until it is ready
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -168,31 +170,39 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def start(self) -> None:
-        """Start, or start again after it was lost. Raises NoSandbox."""
+    def begin(self) -> None:
+        """Have it start, or start again after it was lost, and don't wait until it is ready."""
         if self.process and self.process.poll() is None:
             return
         self.end()
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         program = [f"{GRADER}/kernel.py", str(theirs.fileno()), *self.warm]
-        with theirs, tempfile.TemporaryFile() as log, contextlib.ExitStack() as opened:
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is ready, or ended
+        with theirs, contextlib.ExitStack() as opened:
             furnished = {name: opened.enter_context(path.open("rb")).fileno() for name, path in FURNISHED.items()}
             self.process = subprocess.Popen(
                 [*command(furnished, self.hide), *program],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=self.log,
+                stderr=self.log,
                 pass_fds=[theirs.fileno(), *furnished.values()],
                 start_new_session=True,
             )
-            theirs.close()
-            answer = self.hear(START_SECONDS)[0]
-            if answer != b"ready":
-                self.end()
-                log.seek(0)
-                said = log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-                raise NoSandbox(refusal(said[-1][:200]))
+
+    def start(self) -> None:
+        """Be ready for the next kernel. Raises NoSandbox."""
+        self.begin()
+        if self.log is None:
+            return
+        ready = self.hear(START_SECONDS)[0] == b"ready"
+        self.log.seek(0)
+        said = self.log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+        self.log.close()
+        self.log = None
+        if not ready:
+            self.end()
+            raise NoSandbox(refusal(said[-1][:200]))
 
     def hear(self, seconds: float) -> tuple[bytes, int]:
         """The next message from inside, and the id, as we see it, of the process that sent it. b"" if there is none."""
@@ -244,7 +254,9 @@ class Sandbox:
         if self.process:
             self.process.kill()  # bubblewrap's end is the end of process 1 inside, and so of all others
             self.process.wait()
-        self.process = self.control = None
+        if self.log:
+            self.log.close()
+        self.process = self.control = self.log = None
 
 
 class Kept:

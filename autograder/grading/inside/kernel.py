@@ -34,6 +34,12 @@ NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000
 NOSUID_NODEV, NOSUID_NODEV_NOEXEC, REC_PRIVATE = 6, 14, 0x44000
 SET_DUMPABLE, CAPBSET_DROP, SET_SECCOMP, SET_NO_NEW_PRIVS = 4, 24, 22, 38
 
+# What a kernel would else import for itself, beside the application.
+BY_EVERY_KERNEL = [
+    "numpy", "zmq", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
+    "sqlite3", "tornado.platform.asyncio", "tornado.queues", "encodings.idna", "autograder.answering",
+]  # fmt: skip
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -42,7 +48,7 @@ def main(control: int, warm: list[str]) -> None:
     control = socket.socket(fileno=control)
     import ipykernel.kernelapp  # noqa: F401 - what it lacks is to be said, not passed over
 
-    for name in ["numpy", "zmq", "ipykernel.zmqshell", "autograder.answering", *warm]:
+    for name in [*BY_EVERY_KERNEL, *warm]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
