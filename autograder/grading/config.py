@@ -65,7 +65,6 @@ def configure(c: Config, root: Path) -> None:
         stock.DeduplicateIds,
         stock.OverwriteKernelspec,
         stock.OverwriteCells,
-        stock.CheckCellMetadata,
     ]
     c.Autograde.autograde_preprocessors = [
         ours.RunCells,
@@ -74,8 +73,7 @@ def configure(c: Config, root: Path) -> None:
         stock.LimitOutput,
         stock.SaveAutoGrades,
         stock.AssignLatePenalties,
-        stock.CheckCellMetadata,
-    ]
+    ]  # no CheckCellMetadata: cells have had the release's metadata since `Intake`
 
     c.Execute.timeout = CELL_SECONDS  # also what JupyterLab's Validate button waits
     c.Execute.startup_timeout = 120

@@ -5,6 +5,7 @@ and answers are single lines of JSON. One submission is one job that depends on 
 """
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -140,10 +141,14 @@ def end_with(parent: int) -> None:
 
 def api(course: str, work: str, execute: bool = True, confined: bool = True):
     """nbgrader's API on the gradebook and the autograded folder of ``course``; everything else is in ``work``."""
+    import nbgrader.api
     from nbgrader.apps.api import NbGraderAPI
 
     from autograder.grading.config import load
 
+    # nbgrader opens the gradebook ten times for a hand-in, each time with an engine that compiles every query anew.
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
