@@ -10,7 +10,9 @@ book: .venv/ready
 	$(BIN)/jupyter-book build . --path-output . -W -n --keep-going
 	@echo; echo "Open file://$(CURDIR)/_build/html/index.html"
 
-pdf: book
+pdf: .venv/ready
+	$(BIN)/python book/_ext/book_printed.py --check
+	$(MAKE) book
 	$(BIN)/python book/_ext/book_printed.py
 
 test: .venv/ready

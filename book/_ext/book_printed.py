@@ -331,9 +331,12 @@ def main() -> None:
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html", help="the built pages")
     parser.add_argument("--toc", type=Path, default=ROOT / "_toc.yml", help="the order of the pages")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / PRINTED)
+    parser.add_argument("--check", action="store_true", help="only look whether all that printing needs is here")
     chosen = parser.parse_args()
     if (chromium := find_chromium()) is None:
         sys.exit("Chromium sets the PDF, and is not here: install it (apt install chromium) or name it by CHROME_PATH.")
+    if chosen.check:
+        return
     from playwright.sync_api import sync_playwright
 
     document = assemble(chosen.html, chosen.toc)

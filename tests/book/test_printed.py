@@ -153,9 +153,16 @@ def test_answers_stand_at_the_end_of_their_chapter_and_the_question_names_the_pa
     assert "Because of the softmax." in "".join(texts), "what is folded elsewhere is printed where it stands"
 
 
-def test_without_chromium_it_says_what_is_missing(monkeypatch):
+@pytest.mark.parametrize("options", [["--check"], []], ids=["before the book is built", "after"])
+def test_without_chromium_it_says_what_is_missing(monkeypatch, options):
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.delenv("CHROME_PATH", raising=False)
-    monkeypatch.setattr("sys.argv", ["book_printed.py"])
+    monkeypatch.setattr("sys.argv", ["book_printed.py", *options])
     with pytest.raises(SystemExit, match=r"^Chromium sets the PDF, and is not here: install it .*CHROME_PATH\.$"):
         book_printed.main()
+
+
+def test_the_look_before_the_book_is_built_needs_no_book(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHROME_PATH", "/usr/bin/some-chromium")
+    monkeypatch.setattr("sys.argv", ["book_printed.py", "--check", "--html", str(tmp_path)])
+    book_printed.main()
