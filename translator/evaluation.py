@@ -7,7 +7,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from autograder.reference.transformer import Transformer
 from translator.bpe import Tokenizer
-from translator.decoding import translate
+from translator.decoding import Hypothesis, search, translate
 
 ALPHAS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
 
@@ -57,9 +57,19 @@ def translations(
 def tune(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], language: str, width: int = 5
 ) -> dict[float, float]:
-    """BLEU on these pairs with each length normalisation; without any, a beam prefers what is too short."""
+    """BLEU on these pairs with each length normalisation; without any, a beam prefers what is too short.
+
+    One search serves them all: which sentences a beam finishes does not depend on alpha, only which of them is taken.
+    """
     sources, references = zip(*pairs, strict=True)
+    found = search(model, [tokenizer.encode(source) for source in sources], width, best=width)
     return {
-        alpha: quality(translations(model, tokenizer, sources, width, alpha), references, language).bleu
+        alpha: quality([tokenizer.decode(taken(finished, alpha).ids) for finished in found], references, language).bleu
         for alpha in ALPHAS
     }
+
+
+def taken(finished: Sequence[Hypothesis], alpha: float) -> Hypothesis:
+    """The best of one sentence's hypotheses by log p / n^alpha. (Either all of them end in <eos>, which n counts, or
+    all were cut at one length.)"""
+    return max(finished, key=lambda hypothesis: hypothesis.log_p / (len(hypothesis.ids) + 1) ** alpha)

@@ -7,7 +7,7 @@ import torch
 
 from autograder.reference.seq2seq import greedy_decode, train
 from autograder.reference.transformer import Transformer
-from translator import decoding
+from translator import decoding, evaluation
 from translator.vocabulary import BOS, EOS, PAD, pad
 
 V = 9
@@ -96,6 +96,15 @@ def test_a_beam_as_wide_as_the_vocabulary_finds_the_best_of_all():
 def test_length_normalisation_decides_between_short_and_long(model):
     lengths = [sum(len(h[0].ids) for h in search(model, SOURCES, width=5, alpha=alpha)) for alpha in (0.0, 1.0, 2.0)]
     assert lengths[0] < lengths[1] < lengths[2]
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_one_search_serves_every_length_normalisation(model, width):
+    sources = [*SOURCES, [3, 3, 3]]
+    found = search(model, sources, width=width, best=width)
+    for alpha in (0.0, 0.6, 1.0, 1.6, 2.5):
+        by_itself = [hypotheses[0].ids for hypotheses in search(model, sources, width=width, alpha=alpha)]
+        assert [evaluation.taken(finished, alpha).ids for finished in found] == by_itself
 
 
 def test_special_tokens_are_never_written(model):
