@@ -74,6 +74,9 @@ def test_no_page_scrolls_sideways(site, browser, serve):
     for name in pages_of(site):
         page, *_ = open_page(context, f"{serve(site)}/{name}")
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+        page.add_style_tag(
+            content="section { content-visibility: visible !important }"
+        )  # what is far below counts, too
         for width in (1280, 768, 390, 320):
             page.set_viewport_size({"width": width, "height": 844})
             widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
@@ -311,6 +314,15 @@ def test_what_scrolls_inside_itself_can_be_scrolled_with_the_keyboard(sample_pro
     )
     assert len(boxes) >= 3
     assert [box for box in boxes if box[2] != 0] == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_has_its_colours_before_the_themes_script_comes(sample_project, browser, scheme):
+    context = browser.new_context(viewport=DESKTOP, color_scheme=scheme)
+    context.route("**/*.js*", lambda route: route.abort())
+    page, *_ = open_page(context, (sample_project / "_build" / "html" / "book" / "01-sample.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
     context.close()
 
 
