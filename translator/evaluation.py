@@ -9,7 +9,7 @@ from autograder.reference.transformer import Transformer
 from translator.bpe import Tokenizer
 from translator.decoding import Hypothesis, search, translate
 
-ALPHAS = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 
 
 @dataclass(frozen=True)
