@@ -212,6 +212,186 @@ RUNS = json.loads(r"""
     "wall_seconds": 1394.2882156209998
    }
   ]
+ },
+ {
+  "config": {
+   "corpus": "tatoeba-zh-en",
+   "task": "translate",
+   "d_model": 256,
+   "h": 4,
+   "layers": 3,
+   "d_ff": 512,
+   "dropout": 0.3,
+   "vocabulary": 8000,
+   "tokens": 4096,
+   "lr": 0.002,
+   "warmup": 400,
+   "weight_decay": 0.01,
+   "smoothing": 0.1,
+   "average": 0.998,
+   "clip": 1.0,
+   "steps": 3800,
+   "evaluate_every": 500,
+   "patience": 10,
+   "seed": 0
+  },
+  "about": {
+   "fingerprint": "79e7b6a9026f0ac8",
+   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --steps 3800 --device cpu",
+   "revision": "67251a09ae396bdf927ad01bd4a37a5832bad210",
+   "torch": "2.13.0+cpu",
+   "device": "AMD EPYC, 2 cores",
+   "precision": "bfloat16",
+   "processes": 1,
+   "threads": 1
+  },
+  "recorded_with": "989542baa08c981ecb15c93f15cd894d55c555fb",
+  "sentences": {
+   "train": 25748,
+   "valid": 1030,
+   "test": 979
+  },
+  "parameters": 6002688,
+  "best_step": 3800,
+  "cpu_or_gpu_seconds": 2757.265048553,
+  "wall_seconds": 6818.575686161996,
+  "tuning": {
+   "alpha": 0.6,
+   "valid_bleu": {
+    "0.2": 41.768151714981386,
+    "0.4": 41.81632436626915,
+    "0.6": 42.07624190089912,
+    "0.8": 41.8341342979492,
+    "1.0": 41.85359064359395,
+    "1.2": 41.38501036230451,
+    "1.4": 41.19169252014586,
+    "1.6": 40.866439972186235,
+    "1.8": 40.26510529947436,
+    "2.0": 40.05119116997337
+   },
+   "seconds": 4.758765823
+  },
+  "test": {
+   "greedy": {
+    "bleu": 29.364431584392577,
+    "chrf": 46.73765908418829,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9494336575759844,
+    "length_ratio": 0.9506700883946393,
+    "exact_match": 11.8488253319714,
+    "sentences": 979,
+    "beam": 1,
+    "alpha": 1.0,
+    "seconds": 2.89833237700077,
+    "cpu_seconds": 2.891150371
+   },
+   "beam 5, alpha 1": {
+    "bleu": 30.832840793588616,
+    "chrf": 47.8359841453724,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9317635179145085,
+    "length_ratio": 0.9339891645280867,
+    "exact_match": 12.257405515832483,
+    "sentences": 979,
+    "beam": 5,
+    "alpha": 1.0,
+    "seconds": 8.705764190999616,
+    "cpu_seconds": 8.704324446
+   },
+   "beam 5": {
+    "bleu": 31.026354172544604,
+    "chrf": 47.75469197284927,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9102307962477685,
+    "length_ratio": 0.9140290846877673,
+    "exact_match": 12.359550561797754,
+    "sentences": 979,
+    "beam": 5,
+    "alpha": 0.6,
+    "seconds": 8.796624369999336,
+    "cpu_seconds": 8.795443171999999
+   }
+  },
+  "samples": [
+   {
+    "source": "我想吃汉堡。",
+    "output": "I'd like to eat hamburgers."
+   },
+   {
+    "source": "你昨天为什么没有来？",
+    "output": "Why didn't you come yesterday?"
+   },
+   {
+    "source": "他的哥哥在学校教英语。",
+    "output": "His brother is teaching in English."
+   },
+   {
+    "source": "如果明天下雨，我们就待在家里。",
+    "output": "If it rains tomorrow, we'll stay at home."
+   },
+   {
+    "source": "注意力就是你所需要的一切。",
+    "output": "Be careful what you need."
+   }
+  ],
+  "curve": [
+   {
+    "step": 500,
+    "valid_loss": 2.1845459241094902,
+    "valid_bleu": 14.775050179514135,
+    "seconds": 405.159722101,
+    "wall_seconds": 2891.800783571998
+   },
+   {
+    "step": 1000,
+    "valid_loss": 1.5853325074654148,
+    "valid_bleu": 30.949562224314715,
+    "seconds": 759.753621602,
+    "wall_seconds": 3339.066399325995
+   },
+   {
+    "step": 1500,
+    "valid_loss": 1.4509514809657598,
+    "valid_bleu": 34.71116725063938,
+    "seconds": 1152.743828516,
+    "wall_seconds": 4340.778732212995
+   },
+   {
+    "step": 2000,
+    "valid_loss": 1.3738632442823344,
+    "valid_bleu": 37.743503912165785,
+    "seconds": 1500.026363122,
+    "wall_seconds": 4893.686556651992
+   },
+   {
+    "step": 2500,
+    "valid_loss": 1.334177556724829,
+    "valid_bleu": 37.74283550728848,
+    "seconds": 1853.2704334139999,
+    "wall_seconds": 5557.701715667994
+   },
+   {
+    "step": 3000,
+    "valid_loss": 1.3108600411881408,
+    "valid_bleu": 39.95188944799954,
+    "seconds": 2219.2425190980002,
+    "wall_seconds": 6223.846943114993
+   },
+   {
+    "step": 3500,
+    "valid_loss": 1.3106323948167224,
+    "valid_bleu": 39.604043148375,
+    "seconds": 2558.6997600669997,
+    "wall_seconds": 6608.264074645995
+   },
+   {
+    "step": 3800,
+    "valid_loss": 1.3108942812048172,
+    "valid_bleu": 40.11586197320229,
+    "seconds": 2757.265048553,
+    "wall_seconds": 6818.575686161996
+   }
+  ]
  }
 ]
 """)
