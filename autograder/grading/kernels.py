@@ -96,9 +96,9 @@ class SandboxedKernelClient(AsyncKernelClient):
         self.context.destroy(linger=0)
         super().stop_channels()
 
-    async def wait_for_ready(self, timeout: float | None = 60) -> None:
+    async def wait_for_ready(self, timeout: float = 60) -> None:
         """Return as soon as one answer has come whole on both channels. Raises RuntimeError."""
-        deadline = monotonic() + (timeout or 60)
+        deadline = monotonic() + timeout
         while monotonic() < deadline and await self.is_alive():
             asked = self.kernel_info()
             with contextlib.suppress(Empty):
@@ -128,7 +128,7 @@ class SandboxedKernelManager(AsyncKernelManager):
         return super().client(context=self.context, **kwargs)
 
     async def shutdown_kernel(self, now: bool = True, restart: bool = False) -> None:
-        """At once: nothing of a student's is worth waiting for once the last cell has run."""
+        """At once, and without the tenth of a second after which the base class looks again."""
         await self.provisioner.kill(restart)
         await self.provisioner.wait()
 

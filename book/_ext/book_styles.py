@@ -2,7 +2,7 @@
 
 A page shows nothing before it has its style sheets. The theme and the extensions bring eleven of them, one after the
 other, 500 kB with the icons of Font Awesome, whose fonts are 270 kB more: seconds on a phone. Here they become
-``_static/book.css`` in the order in which a page would have had them, and two fonts beside it.
+``_static/book.css`` in the order in which a page would have had them, and small fonts beside it.
 
 A rule is left out if it asks for a class or an id whose name stands in no page and in no script. The rules of our own
 sheets all stay. What scripts put together from parts is listed in `COMPOSED`.

@@ -74,9 +74,8 @@ def test_no_page_scrolls_sideways(site, browser, serve):
     for name in pages_of(site):
         page, *_ = open_page(context, f"{serve(site)}/{name}")
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
-        page.add_style_tag(
-            content="section { content-visibility: visible !important }"
-        )  # what is far below counts, too
+        # What is far below counts, too.
+        page.add_style_tag(content="section { content-visibility: visible !important }")
         for width in (1280, 768, 390, 320):
             page.set_viewport_size({"width": width, "height": 844})
             widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")

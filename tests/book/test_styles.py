@@ -70,14 +70,12 @@ def test_sheets_keep_their_order_and_imports_stand_where_they_are_asked_for(merg
         ("@font-face { src: url(a.woff) }", "@font-face { src: url(a.woff) }"),
         ("@keyframes spin { to { rotate: 1turn } }", "@keyframes spin { to { rotate: 1turn } }"),
         ('/* no */ [data-theme="dark"] p { x: 1 }', '[data-theme="dark"] p{x: 1}'),
-        ("html { --icon: \"\\f104\"; background: url('data:image/svg+xml,<x>') }", None),
+        ('html { --icon: "\\f104" }', 'html{--icon: "\uf104"}'),
+        ('p { background: url("data:image/svg+xml,<x>") }', 'p{background: url("data:image/svg+xml,<x>")}'),
     ],
 )
 def test_a_rule_stays_if_it_can_match(merged, css, kept):
     found = merged({"a.css": css}, page='<p class="there" id="there">', script='add("by-script")')
-    if kept is None:
-        kept = 'html{--icon: "\uf104"; background: url("data:image/svg+xml,<x>")}'
-        found = found.replace("url('data:image/svg+xml,<x>')", 'url("data:image/svg+xml,<x>")')
     assert found.strip() == kept
 
 

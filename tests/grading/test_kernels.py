@@ -49,4 +49,4 @@ def test_what_was_opened_for_a_kernel_is_closed_with_it(sandbox, end):
     before = held()
     for _ in range(3):
         end(sandbox)
-        assert held() <= before
+        assert held() == before
