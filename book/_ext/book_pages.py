@@ -9,6 +9,7 @@
 - The template `templates/layout.html` leaves out what the theme loads and the book does not use (see there).
 - `{{ repository }}` in code stands for the repository's address.
 - Images get their size as attributes, so that the text does not jump when they arrive; scripts wait for the text.
+- The theme's script does not measure boxes of code as soon as the page is there (`_static/course.js` does it later).
 
 It is not for the look of the pages (`_static/course.css`).
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
+from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,6 +32,9 @@ WRONG_NAMES = {  # what accessibility checkers rightly find fault with, and what
     '<summary aria-label="Toggle hidden content">': "<summary>",  # a label that says less than the text
     'role="doc-biblioentry"': 'role="listitem"',  # a deprecated role; and a list must have items
 }
+THEMES_SCRIPT = "_static/scripts/pydata-sphinx-theme.js"
+MEASURED = re.compile(r'\["pre",[^\]]*\]\.join\(", "\)')  # the list of what the theme's script measures
+NOTHING = '":not(*)"'
 IMAGE_SIZE = re.compile(r'style="width: (\d+)px; height: (\d+)px;?"')
 
 
@@ -156,6 +161,21 @@ def defer_scripts(app, pagename, templatename, context, doctree) -> None:
         context["script_files"] = [deferred(script) for script in context.get("script_files", [])]
 
 
+def measure_nothing(app, failed) -> None:
+    """Have the theme's script leave boxes to ours: it asks for the size of every one, and so lays out the whole page.
+
+    Raises:
+        ExtensionError: if the script is another than the one that we know.
+    """
+    if failed or app.builder.format != "html":
+        return
+    script = Path(app.outdir) / THEMES_SCRIPT
+    text = MEASURED.sub(NOTHING, script.read_text(encoding="utf-8"))
+    if text.count(NOTHING) != 1:  # it is there already where an earlier build's script still stands
+        raise ExtensionError(f"{script} no longer lists what it measures: look for its successor, see {__name__}.py")
+    script.write_text(text, encoding="utf-8")
+
+
 def setup(app):
     app.add_transform(LinksElsewhere)
     app.add_transform(RepositoryNames)
@@ -165,4 +185,5 @@ def setup(app):
     app.connect("html-page-context", mend_body)
     app.connect("html-page-context", defer_scripts, priority=600)
     app.connect("html-page-context", describe)
+    app.connect("build-finished", measure_nothing)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,15 +1,15 @@
-// Lets the keyboard scroll what scrolls sideways: a part that overflows takes part in the tab order, as the theme does it for code
-// and tables.
+// Lets the keyboard scroll what scrolls sideways: a part that overflows takes part in the tab order. Parts are measured when they are
+// laid out, which on a phone is when the reader comes near them; asking for their size before would have the whole page laid out.
 "use strict";
 
-const reach = () => {
-  for (const box of document.querySelectorAll('mjx-container[display="true"], .figure-frame, .picture-scroll')) {
-    if (box.scrollWidth > box.clientWidth) {
-      box.tabIndex = 0;
+const reach = new ResizeObserver((parts) => {
+  for (const { target } of parts) {
+    if (target.scrollWidth > target.clientWidth) {
+      target.tabIndex = 0;
     } else {
-      box.removeAttribute("tabindex");
+      target.removeAttribute("tabindex");
     }
   }
-};
-window.addEventListener("load", reach);
-window.addEventListener("resize", reach);
+});
+const SCROLLING = 'pre, .cell_output > .output, .pst-scrollable-table-container, mjx-container[display="true"], .figure-frame, .picture-scroll';
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(SCROLLING).forEach((part) => reach.observe(part)));
