@@ -1,17 +1,16 @@
-"""Faster ways to the same result, for training: a loss that walks over the logits once, and dropout for CPUs.
+"""Faster ways to the same result, for training: a loss that walks over the logits once, and three parts for CPUs.
 
-Nothing here is needed to understand the model. Both give what torch's own functions give (`F.cross_entropy`,
-`nn.Dropout`); profiles of training on a CPU showed these two, and attention, as the dearest parts beside the matrix
-products themselves.
+Nothing here is needed to understand the model. All give what torch's own functions give (`F.cross_entropy`,
+`nn.Dropout`, `F.scaled_dot_product_attention`, `torch.autocast`). Profiles of training on a CPU showed that beside the
+matrix products these took most of the time: torch's routines for them draw a float for each entry, run along rows that
+are only a sentence long, convert the same tensor once for each of its users, or compare bytes one at a time.
 """
-
-import contextlib
-from collections.abc import Iterator
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.func import functional_call
 
+from autograder.reference.multi_head_attention import MultiHeadAttention, merge_heads, split_heads
 from translator.vocabulary import PAD
 
 
@@ -20,7 +19,8 @@ class SmoothedCrossEntropy(torch.autograd.Function):
 
     As ``F.cross_entropy(..., ignore_index=PAD, label_smoothing=smoothing, reduction="sum")``, in float32. The gradient
     of a row of logits is softmax(row) − target, so it is computed together with the loss, some rows at a time: rows
-    that are still in the processor's cache. No float32 copy of all logits is ever made.
+    that are still in the processor's cache. It takes the place of the logits, which are gone afterwards. No float32
+    copy of all logits is ever made.
     """
 
     @staticmethod
@@ -28,15 +28,16 @@ class SmoothedCrossEntropy(torch.autograd.Function):
         """logits: [n, V] of any float dtype, y: [n] -> a float32 scalar."""
         V = logits.shape[1]
         total = torch.zeros((), device=logits.device)
-        gradient = torch.empty_like(logits)
+        gradient = logits.data
         rows = max(1, (1 << (18 if logits.device.type == "cpu" else 26)) // V)
-        for z, tokens, slot in zip(logits.split(rows), y.split(rows), gradient.split(rows), strict=True):
-            log_p = z.float().log_softmax(-1)  # [rows, V]
+        for slot, tokens in zip(gradient.split(rows), y.split(rows), strict=True):
+            z = slot.float()  # [rows, V]
+            p = z.softmax(1)
             real = (tokens != PAD).float()[:, None]  # [rows, 1]
-            of_target = log_p.gather(1, tokens[:, None])  # [rows, 1]
-            total -= (real * ((1 - smoothing) * of_target + smoothing * log_p.mean(1, keepdim=True))).sum()
-            p = log_p.exp_().sub_(smoothing / V)
-            p.scatter_add_(1, tokens[:, None], torch.full_like(of_target, smoothing - 1))
+            log_sum = z.amax(1, keepdim=True) - p.amax(1, keepdim=True).log()  # log Σ exp(z), [rows, 1]
+            wanted = (1 - smoothing) * z.gather(1, tokens[:, None]) + smoothing * z.mean(1, keepdim=True)
+            total += (real * (log_sum - wanted)).sum()
+            p.scatter_add_(1, tokens[:, None], torch.full_like(log_sum, smoothing - 1)).sub_(smoothing / V)
             slot.copy_(p.mul_(real))
         ctx.save_for_backward(gradient)
         return total
@@ -44,14 +45,11 @@ class SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         (gradient,) = ctx.saved_tensors
-        return gradient * g.to(gradient.dtype), None, None
+        return gradient.mul_(g), None, None
 
 
 class ByteDropout(nn.Module):
-    """Dropout that spends one random byte on an entry; ``p`` is rounded to 256ths, and what is kept scaled to match.
-
-    torch draws a float for each entry, which on many CPUs takes as long as a layer's matrix products.
-    """
+    """Dropout that spends one random byte on an entry; ``p`` is rounded to 256ths, and what is kept scaled to match."""
 
     def __init__(self, p: float):
         super().__init__()
@@ -62,33 +60,72 @@ class ByteDropout(nn.Module):
             return X
         n = X.numel()
         eights = torch.empty(-(-n // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = eights.view(torch.uint8)[:n].view(X.shape) > self.dropped - 1
-        return X * (kept.to(X.dtype) * (256 / max(1, 256 - self.dropped)))
+        kept = eights.view(torch.uint8)[:n].view(X.shape).gt_(self.dropped - 1)  # in place: bytes that are 0 or 1
+        return X * kept.to(X.dtype).mul_(256 / max(1, 256 - self.dropped))
 
 
-def with_byte_dropout(model: nn.Module) -> nn.Module:
-    """The model, each of its ``nn.Dropout`` replaced by `ByteDropout`."""
+class ShortAttention(torch.autograd.Function):
+    """softmax(Q Kᵀ / √d_k) V for short rows: as `F.scaled_dot_product_attention`, the softmax in float32.
+
+    torch's softmax goes row by row, which is slow where a row is a sentence of ten words. Here each of its steps is
+    taken for all rows at once; and the gradient is written down, so that nothing but the weights is kept for it.
+    """
+
+    @staticmethod
+    def forward(ctx, Q, K, V, mask):
+        """Q: [batch, h, t, d_k], K, V: [batch, h, m, d_k], mask: boolean, broadcasts to [batch, h, t, m], or None."""
+        ctx.scale = Q.shape[-1] ** -0.5
+        Q, K, V = Q.contiguous(), K.contiguous(), V.contiguous()
+        scores = (Q @ K.transpose(-2, -1)).float().mul_(ctx.scale)  # [batch, h, t, m]
+        if mask is not None:
+            scores += torch.zeros(mask.shape, device=Q.device).masked_fill_(~mask, -torch.inf)
+        scores = scores.sub_(scores.amax(-1, keepdim=True)).exp_()
+        alpha = scores.div_(scores.sum(-1, keepdim=True)).to(Q.dtype)
+        ctx.save_for_backward(Q, K, V, alpha)
+        return alpha @ V  # [batch, h, t, d_k]
+
+    @staticmethod
+    def backward(ctx, dC):
+        Q, K, V, alpha = ctx.saved_tensors
+        dC = dC.contiguous()
+        dalpha = dC @ V.transpose(-2, -1)
+        through = dalpha.mul_(alpha).float()  # [batch, h, t, m]
+        dscores = through.sub_(alpha * through.sum(-1, keepdim=True)).mul_(ctx.scale).to(Q.dtype)
+        return dscores @ K, dscores.transpose(-2, -1) @ Q, alpha.transpose(-2, -1) @ dC, None
+
+
+class ShortMultiHeadAttention(MultiHeadAttention):
+    """The reference's layer with `ShortAttention`."""
+
+    def attend(self, X_q, K, V, mask=None):
+        Q = split_heads(self.query(X_q), self.h)  # [batch, h, t, d_k]
+        C = ShortAttention.apply(Q, K, V, None if mask is None else mask[..., None, :, :])
+        return self.output(merge_heads(C))
+
+
+def with_parts_for_cpus(model: nn.Module) -> nn.Module:
+    """The model, its ``nn.Dropout`` replaced by `ByteDropout` and its attention by `ShortAttention`. Its parameters
+    stay, and so does an attention that isn't the reference's own."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Dropout):
-                setattr(module, name, ByteDropout(child.p))
+                setattr(module, name, ByteDropout(child.p).train(child.training))
+        if type(module) is MultiHeadAttention:
+            module.__class__ = ShortMultiHeadAttention
     return model
 
 
-@contextlib.contextmanager
-def plain_attention(device: torch.device) -> Iterator[None]:
-    """Which of torch's routines `F.scaled_dot_product_attention` takes when training.
+class InBfloat16(nn.Module):
+    """The model, computed in bfloat16 from parameters that stay float32: its matrices are rounded once a step.
 
-    On CPUs the plain one, in the dtype of its inputs: the memory that the tiled one saves is nothing for sentences, and
-    its gradient is slow.
+    In contrast to `torch.autocast`, what runs between the matrix products is bfloat16, too; so nothing is converted
+    back and forth. Sums inside softmax, LayerNorm and the products are float32 all the same.
     """
-    if device.type != "cpu":
-        yield
-        return
-    before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()  # in spite of its name for CPUs, too
-    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(before)
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs):
+        rounded = {name: parameter.bfloat16() for name, parameter in self.model.named_parameters()}
+        return functional_call(self.model, rounded, inputs, tie_weights=False)  # they share modules already

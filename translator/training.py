@@ -35,7 +35,7 @@ from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.evaluation import quality, tune
 from translator.runs import BadRun, Config, Run, processor, revision, write
-from translator.speed import SmoothedCrossEntropy, plain_attention, with_byte_dropout
+from translator.speed import InBfloat16, SmoothedCrossEntropy, with_parts_for_cpus
 
 VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
 
@@ -48,7 +48,10 @@ def learning_rate(step: int, config: Config) -> float:
 
 
 def smoothed_loss(logits: torch.Tensor, y: torch.Tensor, smoothing: float) -> torch.Tensor:
-    """The sum over real target tokens of cross-entropy with label smoothing. logits: [batch, t, V], y: [batch, t]."""
+    """The sum over real target tokens of cross-entropy with label smoothing. logits: [batch, t, V], y: [batch, t].
+
+    The logits are gone afterwards: their gradient takes their place.
+    """
     return SmoothedCrossEntropy.apply(logits.flatten(0, 1), y.flatten(), smoothing)
 
 
@@ -122,23 +125,27 @@ class Trainer:
         device: torch.device,
         rank: int = 0,
         world: int = 1,
-        prepare: Callable[[Transformer], Transformer] = lambda model: model,
+        prepare: Callable[[Transformer], Transformer] | None = None,
     ):
         self.run, self.config, self.tokenizer, self.language = run, config, tokenizer, language
         self.pairs, self.valid = pairs, valid
         self.device, self.rank, self.world = device, rank, world
         self.dtype = precision(device)
-        self.model = prepare(config.model(len(tokenizer)).to(device))
+        model = config.model(len(tokenizer)).to(device)
+        self.model = prepare(model) if prepare else model
         if device.type == "cpu":
-            with_byte_dropout(self.model)
+            with_parts_for_cpus(self.model)
+        self.parallel: nn.Module = self.model
+        self.autocast = self.dtype != torch.float32
+        if self.autocast and device.type == "cpu" and not prepare:  # code of others may count on autocast
+            self.parallel, self.autocast = InBfloat16(self.model), False
         self.averaged = config.model(len(tokenizer)).to(device).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.parallel: nn.Module = self.model
         if world > 1:
-            self.parallel = DistributedDataParallel(self.model)
+            self.parallel = DistributedDataParallel(self.parallel)
         self.step, self.seconds, self.wall_seconds = 0, 0.0, 0.0
         self.best, self.best_step = -math.inf, 0
         self.losses, self.targets = torch.zeros((), device=device), 0  # since the last line of metrics
@@ -156,11 +163,10 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * learning_rate(self.step, config)
-        with plain_attention(self.device):
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                logits = self.parallel(x, lengths, shift_right(y))
-            loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
-            self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
+        with torch.autocast(self.device.type, self.dtype, enabled=self.autocast):
+            logits = self.parallel(x, lengths, shift_right(y))
+        loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
+        self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.scaler.step(self.optimizer)
@@ -330,7 +336,7 @@ def train(
     resume: bool = False,
     progress: Callable[[dict], None] = lambda facts: None,
     save_seconds: float = 60,
-    prepare: Callable[[Transformer], Transformer] = lambda model: model,
+    prepare: Callable[[Transformer], Transformer] | None = None,
 ) -> Run:
     """Train a translator on a corpus in a new folder, or go on with the run that is there (``resume``).
 
