@@ -7,6 +7,214 @@ RUNS = json.loads(r"""
 [
  {
   "config": {
+   "corpus": "multi30k-de-en",
+   "task": "translate",
+   "d_model": 256,
+   "h": 4,
+   "layers": 3,
+   "d_ff": 512,
+   "dropout": 0.3,
+   "vocabulary": 8000,
+   "tokens": 4096,
+   "lr": 0.002,
+   "warmup": 400,
+   "weight_decay": 0.01,
+   "smoothing": 0.1,
+   "average": 0.998,
+   "clip": 1.0,
+   "steps": 5600,
+   "evaluate_every": 500,
+   "patience": 10,
+   "seed": 0
+  },
+  "about": {
+   "fingerprint": "398af26eb7c111f3",
+   "command": "python -m translator train --corpus multi30k-de-en --data DIR --out runs/de-en --steps 5600 --device cpu",
+   "revision": "67251a09ae396bdf927ad01bd4a37a5832bad210",
+   "torch": "2.13.0+cpu",
+   "device": "AMD EPYC, 2 cores",
+   "precision": "bfloat16",
+   "processes": 1,
+   "threads": 1
+  },
+  "recorded_with": "5f35a659bb1efc9ce511389b7cebd958da456627",
+  "sentences": {
+   "train": 28998,
+   "valid": 1014,
+   "test": 1000
+  },
+  "parameters": 6002688,
+  "best_step": 5000,
+  "cpu_or_gpu_seconds": 4243.869075952,
+  "wall_seconds": 14710.614725379004,
+  "tuning": {
+   "alpha": 1.6,
+   "valid_bleu": {
+    "0.2": 42.362505909792944,
+    "0.4": 42.58673337497975,
+    "0.6": 43.021827651675316,
+    "0.8": 43.42318864921245,
+    "1.0": 43.46945520231108,
+    "1.2": 43.64381725058244,
+    "1.4": 43.64163591312738,
+    "1.6": 43.74990904303819,
+    "1.8": 43.45910655785393,
+    "2.0": 43.354701381837565
+   },
+   "seconds": 9.553266617999999
+  },
+  "test": {
+   "greedy": {
+    "bleu": 41.05006346257666,
+    "chrf": 60.581715409775796,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9680849397494211,
+    "length_ratio": 0.9685835584716326,
+    "exact_match": 6.2,
+    "sentences": 1000,
+    "beam": 1,
+    "alpha": 1.0,
+    "seconds": 6.4327049019993865,
+    "cpu_seconds": 4.285515709
+   },
+   "beam 5, alpha 1": {
+    "bleu": 41.62041540747963,
+    "chrf": 61.17026621049694,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9647340932293405,
+    "length_ratio": 0.9653415669625627,
+    "exact_match": 6.1,
+    "sentences": 1000,
+    "beam": 5,
+    "alpha": 1.0,
+    "seconds": 33.46831571400253,
+    "cpu_seconds": 15.968767126000001
+   },
+   "beam 5": {
+    "bleu": 41.887855031068064,
+    "chrf": 61.3172175433646,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9795702750284631,
+    "length_ratio": 0.9797761482053261,
+    "exact_match": 5.9,
+    "sentences": 1000,
+    "beam": 5,
+    "alpha": 1.6,
+    "seconds": 33.71709198899771,
+    "cpu_seconds": 16.200162950000003
+   }
+  },
+  "samples": [
+   {
+    "source": "Ein Hund rennt über eine grüne Wiese.",
+    "output": "A dog runs through a green field."
+   },
+   {
+    "source": "Zwei Kinder essen ein Eis vor einem kleinen Haus.",
+    "output": "Two children eating an ice cream in front of a small house."
+   },
+   {
+    "source": "Eine Frau mit rotem Hut liest in der Küche ein Buch.",
+    "output": "A woman in a red hat is reading a book in the kitchen."
+   },
+   {
+    "source": "Der alte Mann, der am Fluss sitzt, spielt Gitarre.",
+    "output": "The old man sitting by the river playing a guitar."
+   },
+   {
+    "source": "Die Aufmerksamkeit ist alles, was man braucht.",
+    "output": "The attention is at the attention of what appears to be a show."
+   }
+  ],
+  "curve": [
+   {
+    "step": 500,
+    "valid_loss": 2.678014167958784,
+    "valid_bleu": 23.388483317706086,
+    "seconds": 437.70746019999996,
+    "wall_seconds": 3263.1219344289984
+   },
+   {
+    "step": 1000,
+    "valid_loss": 2.0503780630846,
+    "valid_bleu": 32.19840388048382,
+    "seconds": 860.7151157129999,
+    "wall_seconds": 4926.675450983006
+   },
+   {
+    "step": 1500,
+    "valid_loss": 1.8028784596041192,
+    "valid_bleu": 36.971681682656246,
+    "seconds": 1241.491863069,
+    "wall_seconds": 5442.385653955003
+   },
+   {
+    "step": 2000,
+    "valid_loss": 1.6721115962633337,
+    "valid_bleu": 38.3113374910124,
+    "seconds": 1644.994337053,
+    "wall_seconds": 6511.2727503770075
+   },
+   {
+    "step": 2500,
+    "valid_loss": 1.6019116551888555,
+    "valid_bleu": 39.94453402782084,
+    "seconds": 2014.9334211569999,
+    "wall_seconds": 7132.711097610001
+   },
+   {
+    "step": 3000,
+    "valid_loss": 1.5609820342726621,
+    "valid_bleu": 40.62493431039469,
+    "seconds": 2383.114782015,
+    "wall_seconds": 7801.365827647001
+   },
+   {
+    "step": 3500,
+    "valid_loss": 1.5385587939931769,
+    "valid_bleu": 41.37818081384869,
+    "seconds": 2731.031832605,
+    "wall_seconds": 12712.17876223501
+   },
+   {
+    "step": 4000,
+    "valid_loss": 1.51963096998739,
+    "valid_bleu": 41.21077776814037,
+    "seconds": 3090.7291572999998,
+    "wall_seconds": 13186.705565306009
+   },
+   {
+    "step": 4500,
+    "valid_loss": 1.5132657170567847,
+    "valid_bleu": 41.73857014874906,
+    "seconds": 3441.371766984,
+    "wall_seconds": 13617.775934381003
+   },
+   {
+    "step": 5000,
+    "valid_loss": 1.5126537099146469,
+    "valid_bleu": 41.877195236539556,
+    "seconds": 3820.2167323619997,
+    "wall_seconds": 14169.099539517003
+   },
+   {
+    "step": 5500,
+    "valid_loss": 1.513129508749853,
+    "valid_bleu": 41.50084887518859,
+    "seconds": 4169.114488942,
+    "wall_seconds": 14595.544916619008
+   },
+   {
+    "step": 5600,
+    "valid_loss": 1.5129684790422633,
+    "valid_bleu": 41.661692249981165,
+    "seconds": 4243.869075952,
+    "wall_seconds": 14710.614725379004
+   }
+  ]
+ },
+ {
+  "config": {
    "corpus": "synthetic-zh-en",
    "task": "translate",
    "d_model": 128,
