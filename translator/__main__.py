@@ -57,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
         ("lr", float, "highest learning rate"),
         ("warmup", int, "steps until the highest learning rate"),
         ("dropout", float, "share of activations dropped"),
+        ("word-dropout", float, "share of words that the model is not shown"),
+        ("smoothing", float, "label smoothing"),
         ("evaluate-every", int, "steps between two looks at valid"),
         ("seed", int, "seed of weights, batches and dropout"),
     ]:
@@ -111,7 +113,7 @@ def train_command(options: argparse.Namespace) -> None:
     given = {field.name: getattr(options, field.name, None) for field in fields(Config)}
     given = {name: value for name, value in given.items() if value is not None}
     config = Config(**{**PRESETS[options.preset], **given})
-    prepare = with_own_code(options.own) if options.own else lambda model: model
+    prepare = with_own_code(options.own) if options.own else None
     with processes(device):
         train(options.out, corpus, config, device, options.minutes, options.resume, show, prepare=prepare)
     print()

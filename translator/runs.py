@@ -38,8 +38,9 @@ class Config:
 
     ``task`` is "translate", or "complete" for sentences of the target language alone. Widths as in the paper;
     ``vocabulary`` and ``tokens`` (a batch, padding and both sides included, all processes together) count tokens;
-    ``lr`` is the highest learning rate, reached after ``warmup`` steps; ``average`` is how much of the averaged weights
-    each step keeps; ``steps`` is the length of the schedule.
+    ``word_dropout`` is the share of words, of both sides, in whose place the model is shown <unk>; ``lr`` is the
+    highest learning rate, reached after ``warmup`` steps; ``average`` is how much of the averaged weights each step
+    keeps; ``steps`` is the length of the schedule.
     """
 
     corpus: str
@@ -49,6 +50,7 @@ class Config:
     layers: int = 3
     d_ff: int = 512
     dropout: float = 0.3
+    word_dropout: float = 0.0
     vocabulary: int = 8000
     tokens: int = 4096
     lr: float = 2e-3
@@ -116,6 +118,7 @@ class Run:
 
     def config(self) -> Config:
         kept = self.read("config.json")
+        kept = {"word_dropout": 0.0, **kept}  # older runs don't have it
         names = {field.name for field in fields(Config)}
         if missing := names - kept.keys():
             raise BadRun(f"{self.folder / 'config.json'} lacks {', '.join(sorted(missing))}: it is of another version.")

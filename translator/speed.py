@@ -6,12 +6,20 @@ matrix products these took most of the time: torch's routines for them draw a fl
 are only a sentence long, convert the same tensor once for each of its users, or compare bytes one at a time.
 """
 
+import contextlib
+import ctypes
+import os
+
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from autograder.reference.multi_head_attention import MultiHeadAttention, merge_heads, split_heads
 from translator.vocabulary import PAD
+
+# oneDNN, which multiplies matrices on CPUs, writes machine code for each shape it meets, about a megabyte, and keeps
+# that of the last 1,024 shapes. Batches have ever new shapes; a step has about 40.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 class SmoothedCrossEntropy(torch.autograd.Function):
@@ -129,3 +137,9 @@ class InBfloat16(nn.Module):
     def forward(self, *inputs):
         rounded = {name: parameter.bfloat16() for name, parameter in self.model.named_parameters()}
         return functional_call(self.model, rounded, inputs, tie_weights=False)  # they share modules already
+
+
+def give_memory_back() -> None:
+    """Hand memory that is free but scattered back to the system, where the C library can (glibc)."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -35,7 +35,8 @@ from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.evaluation import quality, tune
 from translator.runs import BadRun, Config, Run, processor, revision, write
-from translator.speed import InBfloat16, SmoothedCrossEntropy, with_parts_for_cpus
+from translator.speed import InBfloat16, SmoothedCrossEntropy, give_memory_back, with_parts_for_cpus
+from translator.vocabulary import UNK
 
 VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
 
@@ -164,7 +165,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * learning_rate(self.step, config)
         with torch.autocast(self.device.type, self.dtype, enabled=self.autocast):
-            logits = self.parallel(x, lengths, shift_right(y))
+            logits = self.parallel(self.forget(x), lengths, self.forget(shift_right(y)))
         loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
         self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
         self.scaler.unscale_(self.optimizer)
@@ -178,6 +179,13 @@ class Trainer:
             for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
         return loss.detach(), target_tokens
+
+    def forget(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Some of the words unknown, so that the model can't lean on any one of them; <bos>, <eos> and <pad> stay."""
+        if not self.config.word_dropout:
+            return tokens
+        forgotten = torch.rand(tokens.shape, device=tokens.device) < self.config.word_dropout
+        return tokens.masked_fill(forgotten & (tokens > UNK), UNK)
 
     def batch(self, indices: Sequence[int]) -> Batch:
         return tuple(tensor.to(self.device, non_blocking=True) for tensor in collate(self.pairs, indices))
@@ -225,6 +233,7 @@ class Trainer:
                         progress({**facts, "steps": self.config.steps, "wall_seconds_left": left})
                     self.losses, self.targets = torch.zeros_like(self.losses), 0
                     read, since = 0, now
+                    give_memory_back()
                 if self.step % self.config.evaluate_every == 0 or last:
                     self.evaluate(progress)
                     since = clock(self.device)

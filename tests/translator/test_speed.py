@@ -1,5 +1,7 @@
 """The fast loss, dropout, attention and bfloat16 give what torch's own give."""
 
+import os
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,7 @@ from translator.speed import (
     ShortAttention,
     ShortMultiHeadAttention,
     SmoothedCrossEntropy,
+    give_memory_back,
     with_parts_for_cpus,
 )
 from translator.vocabulary import PAD
@@ -176,3 +179,8 @@ def test_a_part_that_is_not_the_references_own_is_left_alone():
     model = nn.Sequential(Mine(8, 2), MultiHeadAttention(8, 2))
     with_parts_for_cpus(model)
     assert [type(module) for module in model] == [Mine, ShortMultiHeadAttention]
+
+
+def test_memory_is_bounded_and_given_back():
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) <= 1024
+    assert give_memory_back() is None  # on every system

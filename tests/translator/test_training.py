@@ -19,7 +19,7 @@ from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.runs import BadRun, Config, Run
 from translator.training import Trainer, learning_rate, train
-from translator.vocabulary import PAD
+from translator.vocabulary import PAD, UNK
 
 WORDS = ["red", "blue", "green", "house", "car", "tree", "big", "small", "old", "new"]
 CPU = torch.device("cpu")
@@ -161,7 +161,7 @@ def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, exact):
     script.write_text(PROCESS.format(here=os.path.dirname(__file__), out=str(tmp_path / "out.pt")))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-6000:]
     theirs, parameters = torch.load(tmp_path / "out.pt")
     assert theirs == pytest.approx(losses, rel=1e-4)
     x, lengths, y = one.batch(range(20))
@@ -180,6 +180,33 @@ def test_the_loss_is_that_of_real_tokens_with_smoothing():
         target[y[b, j]] += 0.9
         expected -= (target * log_p).sum().item()
     assert training.smoothed_loss(logits, y, 0.1).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_words_are_forgotten_but_not_where_sentences_begin_and_end(exact):
+    one = trainer(Config(**{**vars(SMALL), "word_dropout": 0.25}))
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 50, (200, 50))
+    seen = one.forget(tokens)
+    changed = seen != tokens
+    assert (seen[changed] == UNK).all() and (tokens[changed] > UNK).all()
+    assert changed.sum() / (tokens > UNK).sum() == pytest.approx(0.25, abs=0.02)
+    assert trainer().forget(tokens) is tokens
+
+
+def test_what_is_forgotten_depends_on_the_step_alone(exact):
+    config = Config(**{**vars(SMALL), "word_dropout": 0.2, "dropout": 0.0})
+    one, two, none = trainer(config), trainer(config), trainer(Config(**{**vars(config), "word_dropout": 0.0}))
+    batch = range(30)
+    losses = [float(one.learn(batch)[0]) for _ in range(2)]
+    assert losses == [float(two.learn(batch)[0]) for _ in range(2)] and losses[0] != float(none.learn(batch)[0])
+
+
+def test_a_run_of_an_older_version_is_read(tmp_path, exact):
+    run = train(tmp_path / "run", copies(), Config(**{**vars(SMALL), "steps": 2}), CPU)
+    kept = json.loads((run.folder / "config.json").read_text())
+    del kept["word_dropout"]
+    (run.folder / "config.json").write_text(json.dumps(kept))
+    assert run.config().word_dropout == 0.0
 
 
 def test_the_learning_rate_rises_and_falls():
