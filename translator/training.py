@@ -432,12 +432,17 @@ def steps_in(minutes: float, throwaway: Trainer, timed: int = 20) -> int:
 
 @contextlib.contextmanager
 def processes(device: torch.device):
-    """Join the other processes that torchrun has started, if it has."""
+    """Join the other processes that torchrun has started, if it has. They end together, when the first has written all.
+
+    One that ended early could take the others with it: the threads of its process group may still be letting go of
+    tensors, and where Python is gone by then, they abort the process, at which torchrun ends the rest.
+    """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
+        dist.barrier(device_ids=[device.index] if device.type == "cuda" else None)
     finally:
         dist.destroy_process_group()
