@@ -13,11 +13,13 @@ from itertools import pairwise
 import pytest
 import torch
 
+from autograder.reference.transformer import Transformer
 from translator import runs, training
 from translator.bpe import Tokenizer
 from translator.corpora import Corpus
 from translator.decoding import translate
 from translator.runs import BadRun, Config, Run
+from translator.speed import InBfloat16
 from translator.training import Trainer, learning_rate, train
 from translator.vocabulary import PAD, UNK
 
@@ -135,6 +137,7 @@ sys.path.insert(0, {here!r})
 import torch.distributed as dist
 from dataclasses import replace
 from test_training import CPU, SMALL, trainer
+from autograder.reference.transformer import Transformer
 from translator import runs, training
 training.precision = lambda device: torch.float32
 with training.processes(CPU):
@@ -180,6 +183,25 @@ def test_the_loss_is_that_of_real_tokens_with_smoothing():
         target[y[b, j]] += 0.9
         expected -= (target * log_p).sum().item()
     assert training.smoothed_loss(logits, y, 0.1).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_bfloat16_training_takes_the_same_course(monkeypatch):
+    config, losses = Config(**{**vars(SMALL), "dropout": 0.0}), {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(training, "precision", lambda device, dtype=dtype: dtype)
+        one = trainer(config)
+        shares = [one.learn(indices) for indices in training.islice(training.epochs(one.pairs, 400, 0), 12)]
+        losses[dtype] = [loss.item() / tokens for loss, tokens in shares]
+        assert all(parameter.dtype == torch.float32 for parameter in one.model.parameters())
+    assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=0.01)
+    assert losses[torch.float32][-1] < 0.9 * losses[torch.float32][0]
+
+
+def test_others_code_computes_under_autocast(monkeypatch):
+    """The reader's own functions may mix dtypes."""
+    monkeypatch.setattr(training, "precision", lambda device: torch.bfloat16)
+    assert trainer(prepare=lambda model: model).parallel.__class__ is Transformer
+    assert trainer().parallel.__class__ is InBfloat16
 
 
 def test_words_are_forgotten_but_not_where_sentences_begin_and_end(exact):
