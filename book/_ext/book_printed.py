@@ -38,6 +38,7 @@ FRONT = "Before you begin"  # the front page's heading; its own is the title of 
 PAGE_WIDTH = 210 - 2 * 22  # millimetres between the margins of print.css
 PLAIN = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>|<span></span>')  # names, operators, blanks
 FORMULA = re.compile(r"<mjx-container([^>]*)>(.*?)<mjx-assistive-mml[^>]*>(.*?)</mjx-assistive-mml>", re.DOTALL)
+JOINED = re.compile(r'(<span class="math [^"]*">(?:(?!</?span).)*</span>[.,;:?)]+)', re.DOTALL)
 BLANK = "000"  # stands where a page number will be
 FONTS = {  # matplotlib brings them, so every machine prints the same; licences beside them
     "Book Serif": {"STIXGeneral": "", "STIXGeneralItalic": "i", "STIXGeneralBol": "b", "STIXGeneralBolIta": "bi"},
@@ -53,6 +54,8 @@ FIT = """() => {
     }
     for (const block of document.querySelectorAll("pre, .admonition, .picture, table"))
         block.classList.toggle("short", block.offsetHeight < 240);
+    for (const text of document.querySelectorAll("p"))  // orphans and widows forbid a break, but it would be made
+        text.classList.toggle("short", text.offsetHeight < 3.5 * parseFloat(getComputedStyle(text).lineHeight));
 }"""
 NUMBER = """numbers => {
     for (const place of document.querySelectorAll(".page-number"))
@@ -75,14 +78,15 @@ def tag(soup: BeautifulSoup, name: str, text: str = "", **attributes) -> Tag:
 def lighten(page: str) -> str:
     """Spare the PDF an entry for each word of code and each sign of a formula, which would be half its size.
 
-    Screen readers are given code as text, and what a formula says as one thing.
+    Screen readers are given code as text, and what a formula says as one thing. It keeps the full stop behind it, too:
+    Chromium would let a line begin with it.
     """
 
     def named(match: re.Match) -> str:
         said = re.sub(r"<[^>]*>|\s+", "", match[3]).replace('"', "&quot;")
         return f'<mjx-container{match[1]} role="img" aria-label="{said}">{match[2]}'
 
-    return FORMULA.sub(named, PLAIN.sub(r"\1", page))
+    return JOINED.sub(r'<span class="joined">\1</span>', FORMULA.sub(named, PLAIN.sub(r"\1", page)))
 
 
 class Page:

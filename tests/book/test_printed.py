@@ -134,6 +134,27 @@ def test_nothing_is_wider_than_the_text_and_a_long_line_of_code_fits(document, b
         assert heights[0] == heights[1] < heights[2]
 
 
+def test_a_line_does_not_begin_with_the_full_stop_behind_a_formula():
+    x = '<span class="math notranslate nohighlight"><mjx-container>x</mjx-container></span>'
+    assert book_printed.lighten(f"<p>({x}), {x} and {x}.</p>") == (
+        f'<p>(<span class="joined">{x}),</span> {x} and <span class="joined">{x}.</span></p>'
+    )
+
+
+def test_a_text_of_up_to_three_lines_stays_on_one_page(document, browser):
+    with book_printed.opened(browser, document) as page:
+        lines = """count => {
+            const text = document.querySelector("article p");
+            text.innerHTML = Array(count).fill("line").join("<br>");
+        }"""
+        inside = []
+        for count in (1, 3, 4):
+            page.evaluate(lines, count)
+            page.evaluate(book_printed.FIT)
+            inside.append(page.evaluate("getComputedStyle(document.querySelector('article p')).breakInside"))
+    assert inside == ["avoid", "avoid", "auto"]
+
+
 def test_chinese_figures_formulas_and_pictures_are_there(book, texts):
     text = "\n".join(texts)
     assert "注意力" in text
