@@ -4,7 +4,7 @@ The judge never runs a candidate itself: it is handed ``ask``, a function from a
 which may reach into another process. The reference and the known mistakes are run here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -75,12 +75,14 @@ class Verdict:
 
 
 def judge(exercise: Exercise, ask: Callable[[Mapping[str, Any]], Observation], seed: int = PRACTICE_SEED) -> Verdict:
-    """Ask the candidate every case and compare with the reference.
+    """Ask the candidate every case and compare with the reference, which is run if there is anything to compare.
 
-    Raises RuntimeError if the reference itself fails on a case, which is a defect of the exercise.
+    Raises BrokenReference if that fails on a case, which is a defect of the exercise.
     """
-    asked = questions(exercise, seed)
+    asked = [(case, Observation()) for case in cases_of(exercise, seed)]
     actual = list(answers(asked, ask))
+    if any(seen and not seen.fault for seen in actual):
+        asked = questions(exercise, seed)
     failures = [
         Failure(case, complaint, want, got)
         for (case, want), got in zip(asked, actual, strict=True)
@@ -90,19 +92,26 @@ def judge(exercise: Exercise, ask: Callable[[Mapping[str, Any]], Observation], s
     return Verdict(exercise, len(asked), tuple(failures), diagnose(exercise, seed, actual) if failures else ())
 
 
+class BrokenReference(RuntimeError):
+    """A reference fails on a case of its own exercise."""
+
+
+@lru_cache(maxsize=256)
+def cases_of(exercise: Exercise, seed: int) -> tuple[Case, ...]:
+    return tuple(exercise.cases(np.random.default_rng(seed)))
+
+
 @lru_cache(maxsize=256)
 def questions(exercise: Exercise, seed: int) -> tuple[tuple[Case, Observation], ...]:
     """The cases, each with the reference's observation."""
-    asked = tuple(
-        (case, run(exercise, exercise.reference, case)) for case in exercise.cases(np.random.default_rng(seed))
-    )
+    asked = tuple((case, run(exercise, exercise.reference, case)) for case in cases_of(exercise, seed))
     for case, want in asked:
         if want.fault:
-            raise RuntimeError(f"the reference of {exercise.name} fails on {case.about!r}: {want.fault}")
+            raise BrokenReference(f"the reference of {exercise.name} fails on {case.about!r}: {want.fault}")
     return asked
 
 
-def answers(asked: tuple[tuple[Case, Observation], ...], ask: Callable) -> Iterator[Observation | None]:
+def answers(asked: Sequence[tuple[Case, Observation]], ask: Callable) -> Iterator[Observation | None]:
     """The candidate's observations in order; None for those not asked for after a hopeless one."""
     hopeless = False
     for case, _ in asked:

@@ -566,7 +566,8 @@ def silenced(printed: Bounded) -> Iterator[None]:
             yield
     finally:
         root.handlers[:] = handlers
-        root.setLevel(level)
+        if root.level != level:
+            root.setLevel(level)
         logging.disable(disabled)
 
 

@@ -101,7 +101,7 @@ class DaskPool:
         self.worker.__exit__()
         self.client.close()  # what has not been started is not wanted any more
 
-    def release(self, batch: Batch, submissions: int) -> dict:
+    def release(self, batch: Batch) -> dict:
         """Enter the assignment, which is done here."""
         return batch.ask(self.worker, "release")
 

@@ -4,6 +4,7 @@ nbgrader takes seconds to import, so each command imports what it needs when it 
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -93,14 +94,19 @@ def run_release(args) -> int:
 
 def run_grade(args) -> int:
     """Exit status 0: every submission has a score or a stated reason; 1: one has neither; 2: bad input."""
-    from autograder.grading.config import REPOSITORY
+    from autograder.grading.sandbox import PACKAGE, NoSandbox, shared_sandbox
+
+    course = (args.course or PACKAGE.parent).absolute()
+    if not (args.unsafe_no_sandbox or args.dask):
+        with suppress(NoSandbox):  # which `grade` will say
+            shared_sandbox(str(course)).begin()  # it has as much to import as we have
     from autograder.grading.course import BadInput
     from autograder.grading.grade import grade
 
     try:
         return grade(
             args.assignments,
-            args.course or REPOSITORY,
+            course,
             args.force,
             confined=not args.unsafe_no_sandbox,
             workers=args.workers,

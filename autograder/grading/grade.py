@@ -18,6 +18,7 @@ import sqlite3
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -46,7 +47,8 @@ from autograder.grading.notebooks import (
     small_text,
     write,
 )
-from autograder.grading.sandbox import trouble
+from autograder.grading.preprocessors import RunCells
+from autograder.grading.sandbox import Sandbox, shared_sandbox, trouble
 from autograder.grading.worker import Worker, WorkerFailed
 
 GRACE = (
@@ -101,25 +103,32 @@ def grade(
     """
     console = console or Console()
     course = course.absolute()
-    settings, folders, chosen = examine(names, course, confined)
-    pool = Pool(workers)
-    if dask:
-        from autograder.grading.cluster import DaskPool
+    sandbox = shared_sandbox(str(course)) if confined and not dask else None
+    with sandbox or contextlib.nullcontext():
+        settings, folders, chosen = examine(names, course, confined, sandbox)
+        if dask:
+            from autograder.grading.cluster import DaskPool
 
-        pool = DaskPool(dask, course, settings, folders[chosen[0]][0], confined)
-    status = 0
-    with locked(course, settings) as work, pool:
-        for name in chosen:
-            batch = Batch(name, course, work, GRACE + settings.RunCells.notebook_timeout, confined)
-            outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
-            console.print(table(name, outcomes))
-            console.print(tally(outcomes))
-            status |= any(outcome.score is None for outcome in outcomes)
+            pool = DaskPool(dask, course, settings, folders[chosen[0]][0], confined)
+        else:
+            settings.RunCells.confined = confined
+            for name in chosen:
+                with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
+                    RunCells(config=settings).get_ready(read_source(sources(course), name), directory(settings))
+            pool = Pool(workers, sandbox)
+        status = 0
+        with locked(course, settings) as work, pool:
+            for name in chosen:
+                batch = Batch(name, course, work, GRACE + settings.RunCells.notebook_timeout, confined)
+                outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
+                console.print(table(name, outcomes))
+                console.print(tally(outcomes))
+                status |= any(outcome.score is None for outcome in outcomes)
     return status
 
 
 def examine(
-    names: Sequence[str], course: Path, confined: bool = True
+    names: Sequence[str], course: Path, confined: bool = True, sandbox: Sandbox | None = None
 ) -> tuple[Config, dict[str, list[Path]], list[str]]:
     """The course's settings, each assignment's submissions, and the assignments. Raises BadInput; writes nothing."""
     if not course.is_dir():
@@ -141,7 +150,7 @@ def examine(
         if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise BadInput(f"{folder} can't be written to: give yourself the right to, or name another --course.")
     try_gradebook(directory(settings).db_url)
-    if confined and (why := trouble()):
+    if confined and (why := trouble(sandbox)):
         raise BadInput(
             f"{why} Only if every hand-in is by people you trust: --unsafe-no-sandbox runs their code as your own."
         )
@@ -254,9 +263,13 @@ class Batch:
 
 
 class Pool:
-    """Some workers, and as many threads, each of which waits for one of them at a time."""
+    """Some workers, and as many threads, each of which waits for one of them at a time.
 
-    def __init__(self, size: int) -> None:
+    Where this process has no other thread, the workers are forked from it, and have one sandbox together.
+    """
+
+    def __init__(self, size: int, sandbox: Sandbox | None) -> None:
+        self.sandbox = sandbox
         self.workers = [Worker() for _ in range(size)]
         self.threads = ThreadPoolExecutor(size)
         self.free: SimpleQueue[Worker] = SimpleQueue()
@@ -264,6 +277,9 @@ class Pool:
             self.free.put(worker)
 
     def __enter__(self) -> "Pool":
+        if threading.active_count() == 1:
+            for worker in self.workers:
+                worker.fork(self.sandbox)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -272,12 +288,9 @@ class Pool:
             worker.__exit__()
         self.threads.shutdown()
 
-    def release(self, batch: Batch, submissions: int) -> dict:
-        """Have one worker enter the assignment, while those that will have a submission to grade get ready for it."""
-        answer = self.run(batch.ask, "release")
-        for _ in range(1, min(submissions, len(self.workers))):
-            self.run(batch.ask, "get_ready", confined=batch.confined)
-        return answer.result()
+    def release(self, batch: Batch) -> dict:
+        """Have a worker enter the assignment."""
+        return self.run(batch.ask, "release").result()
 
     def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:
         """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
@@ -305,7 +318,7 @@ def grade_assignment(
     before = {} if force else journal.outcomes
     same = {student: one for student, one in before.items() if one.fingerprint == fingerprints.get(student)}
     try:
-        answer = pool.release(batch, len(folders) - len(same))
+        answer = pool.release(batch)
     except WorkerFailed as error:
         raise BadInput(f"nbgrader could not make the student's version of {name}: {error}.") from None
     if "error" in answer:

@@ -134,10 +134,11 @@ class SandboxedKernelManager(AsyncKernelManager):
 
 
 def bounded_context() -> zmq.asyncio.Context:
-    """Sockets made in it take no message that is too large, and never connect twice."""
+    """Sockets made in it take no message that is too large, never connect twice, and don't wait for whoever is gone."""
     context = zmq.asyncio.Context()
     context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
     context.setsockopt(zmq.RECONNECT_IVL, -1)
+    context.setsockopt(zmq.SNDTIMEO, 1000)
     context.setsockopt(zmq.LINGER, 0)
     return context
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from time import monotonic
 
 import nbformat
+import zmq
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from nbgrader.api import BaseCell, Gradebook
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import is_grade, is_solution
+from sqlalchemy import select
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.log import get_logger
 
@@ -29,8 +32,9 @@ from autograder.colab import badge, repository, setup_cell
 from autograder.grading import wire
 from autograder.grading.kernels import SandboxedKernelManager
 from autograder.grading.notebooks import Unreadable, read_submission, readable_time, refused, small_text
-from autograder.grading.sandbox import NoSandbox, Sandbox, SandboxLost, furnish
+from autograder.grading.sandbox import NoSandbox, SandboxLost, furnish, shared_sandbox
 from autograder.grading.verdict import asked_by, called, digest_of, judged, outputs_of, question, secret_of, seed_of
+from autograder.judge import BrokenReference
 
 HAND_IN = """\
 ## Hand in
@@ -199,7 +203,7 @@ class RunCells(Execute):
             stand_in()
             return super().create_kernel_manager()
         self.km = SandboxedKernelManager(
-            self.sandbox(),
+            shared_sandbox(self.course.root),
             {
                 "memory": self.memory_limit,
                 "disk": self.disk_limit,
@@ -216,15 +220,13 @@ class RunCells(Execute):
         )
         return self.km
 
-    def sandbox(self):
-        """The sandbox of this process for this course."""
-        return shared_sandbox(tuple(self.warm), (self.course.root,))
-
     def get_ready(self, nb, course):
         """Have the sandbox start, and meanwhile import what judging the notebook takes."""
         self.course = course
         if self.confined and self.execute:
-            self.sandbox().begin()
+            sandbox = shared_sandbox(course.root)
+            sandbox.warm = list(self.warm)
+            sandbox.begin()
         for cell in filter(is_check, nb.cells):
             asked_by(cell.source, self.exercises)
 
@@ -246,7 +248,9 @@ class RunCells(Execute):
                 return super().preprocess_cell(cell, resources, index)
             self.results[index] = self.judge(cell, index)
             return cell, resources
-        except DeadKernelError:
+        except (DeadKernelError, zmq.Again):  # by the end of the cell, or before it: nobody takes the message
+            if self.confined and self.lost():
+                raise SandboxLost("the sandbox ended while a cell ran") from None
             why = "this cell ended the Python process (out of memory, exit, or a crash)"
             fault = error_output("DeadKernel", why)
         except CellTimeoutError:
@@ -259,6 +263,10 @@ class RunCells(Execute):
         self.blame(cell, index, fault)
         self.recover(index)
         return cell, resources
+
+    def lost(self):
+        """Whether a kernel ended with the whole sandbox. Its keeper then had no time to say why."""
+        return not self.km.provisioner.kept.why and not shared_sandbox(self.course.root).alive(2)
 
     def blame(self, cell, index, fault):
         """Leave an error as what there is to say about a cell."""
@@ -281,7 +289,10 @@ class RunCells(Execute):
         reply, silence = self.ask(code, cell, index)
         if silence.startswith(("CellTimeoutError", "KeyboardInterrupt")):
             silence = f"it took longer than {self.timeout} seconds"
-        verdict = judged(asked, self.seed, reply, silence)
+        try:
+            verdict = judged(asked, self.seed, reply, silence)
+        except BrokenReference as error:
+            raise Unjudgeable(str(error)) from error
         outputs = self.results[index] = outputs_of(verdict, len(self.results) + 1)
         if verdict.passed and asked.exercise.instead_of:  # whatever comes of this question, the verdict stands
             reply, _ = self.ask(question(asked, self.seed, "calls"), cell, index)
@@ -338,16 +349,40 @@ class RunCells(Execute):
         """Widgets talk with nobody here."""
 
 
+class SaveGrades(SaveAutoGrades):
+    """Enters points and comments as nbgrader does, but with one look at the gradebook and in one transaction."""
+
+    def preprocess(self, nb, resources):
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as gradebook:
+            of = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+            cells = dict(
+                gradebook.db.execute(select(BaseCell.id, BaseCell.name).filter_by(notebook_id=of.notebook_id)).all()
+            )
+            self.gradebook = Entries(
+                {cells[grade.cell_id]: grade for grade in of.grades},
+                {cells[comment.cell_id]: comment for comment in of.comments},
+            )
+            self.notebook_id = self.assignment_id = self.student_id = ""  # there is but one
+            nb, resources = NbGraderPreprocessor.preprocess(self, nb, resources)
+            gradebook.db.commit()
+        return nb, resources
+
+
+class Entries:
+    """What `SaveGrades` has of the gradebook in place of the gradebook itself: the entries of one hand-in, by cell."""
+
+    def __init__(self, grades, comments):
+        self.find_grade = lambda cell, *_: grades[cell]
+        self.find_comment = lambda cell, *_: comments[cell]
+        self.db = self
+
+    def commit(self):
+        """All is committed at the end."""
+
+
 class Unjudgeable(Exception):
     """A defect of the course, not of the hand-in."""
-
-
-@cache
-def shared_sandbox(warm, hide):
-    """One sandbox a process, for all its kernels."""
-    sandbox = Sandbox(warm, [Path(folder) for folder in hide])
-    atexit.register(sandbox.end)
-    return sandbox
 
 
 @cache

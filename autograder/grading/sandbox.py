@@ -7,6 +7,7 @@ the process id that we were given for it.
 """
 
 import array
+import atexit
 import contextlib
 import json
 import os
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from select import POLLIN, poll
 from typing import BinaryIO
@@ -132,11 +134,14 @@ def shown() -> dict[Path, Path]:
     return places
 
 
-def trouble() -> str:
-    """Why this machine can't confine student code, in one sentence that says what to do; "" if it can."""
+def trouble(sandbox: "Sandbox | None" = None) -> str:
+    """Why this machine can't confine student code, in one sentence that says what to do; "" if it can.
+
+    That is found by a ``sandbox`` that will be needed, or by one for this purpose.
+    """
     try:
-        with Sandbox(warm=()) as sandbox:
-            sandbox.start()
+        with contextlib.nullcontext(sandbox) if sandbox else Sandbox() as tried:
+            tried.made()
     except NoSandbox as error:
         return str(error)
     return ""
@@ -155,14 +160,17 @@ def refusal(said: str) -> str:
 class Sandbox:
     """One sandbox with its warm parent process, started when it is first asked for a kernel.
 
-    ``warm`` are the modules imported once, for all kernels. ``hide`` are folders that must not be seen inside.
+    ``hide`` are folders that must not be seen inside. ``warm`` are the modules imported once, for all kernels; a
+    sandbox can begin before they are known.
     """
 
-    def __init__(self, warm: Sequence[str] = ("torch", "matplotlib.pyplot"), hide: Sequence[Path] = ()) -> None:
-        self.warm, self.hide = warm, hide
-        self.process: subprocess.Popen | None = None
+    def __init__(self, hide: Sequence[Path] = (), warm: Sequence[str] | None = None) -> None:
+        self.hide, self.warm = hide, warm
+        self.process: subprocess.Popen | None = None  # none, too, if the sandbox is another process's
         self.control: socket.socket | None = None
-        self.log: BinaryIO | None = None  # what it says until it is ready
+        self.log: BinaryIO | None = None
+        self.told = False  # what to import
+        self.heard: list[bytes] = []  # how far it is
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -172,13 +180,22 @@ class Sandbox:
 
     def begin(self) -> None:
         """Have it start, or start again after it was lost, and don't wait until it is ready."""
-        if self.process and self.process.poll() is None:
-            return
+        if not self.alive():
+            self.launch()
+        if self.warm is not None and not self.told:
+            self.told = True
+            with contextlib.suppress(OSError):  # it has just ended; `start` will notice
+                self.control.send(json.dumps(self.warm).encode())
+
+    def alive(self, seconds: float = 0) -> bool:
+        """Whether somebody is at the other end of the control socket, and stays there for some ``seconds``."""
+        return self.control is not None and not hung_up(self.control, seconds)
+
+    def launch(self) -> None:
         self.end()
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        program = [f"{GRADER}/kernel.py", str(theirs.fileno()), *self.warm]
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is ready, or ended
+        self.control, theirs = control_sockets()
+        program = [f"{GRADER}/kernel.py", str(theirs.fileno())]
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is ended
         with theirs, contextlib.ExitStack() as opened:
             furnished = {name: opened.enter_context(path.open("rb")).fileno() for name, path in FURNISHED.items()}
             self.process = subprocess.Popen(
@@ -190,19 +207,31 @@ class Sandbox:
                 start_new_session=True,
             )
 
+    def made(self) -> None:
+        """Wait until it is there, though it may still be importing. Raises NoSandbox."""
+        self.begin()
+        self.wait_for(b"made")
+
     def start(self) -> None:
         """Be ready for the next kernel. Raises NoSandbox."""
+        self.warm = self.warm or ()
         self.begin()
-        if self.log is None:
-            return
-        ready = self.hear(START_SECONDS)[0] == b"ready"
-        self.log.seek(0)
-        said = self.log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
-        self.log.close()
-        self.log = None
-        if not ready:
-            self.end()
-            raise NoSandbox(refusal(said[-1][:200]))
+        self.wait_for(b"ready")
+
+    def wait_for(self, word: bytes) -> None:
+        """Wait until it has said so. One that was another process's and is lost gives way to an own one."""
+        while word not in self.heard:
+            said, _ = self.hear(START_SECONDS)
+            if said:
+                self.heard.append(said)
+            elif self.process is None:
+                self.end()
+                self.begin()
+            else:
+                self.log.seek(0)
+                lines = self.log.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+                self.end()
+                raise NoSandbox(refusal(lines[-1][:200]))
 
     def hear(self, seconds: float) -> tuple[bytes, int]:
         """The next message from inside, and the id, as we see it, of the process that sent it. b"" if there is none."""
@@ -247,6 +276,20 @@ class Sandbox:
             raise SandboxLost(f"no kernel could be started: {answer.decode(errors='replace')[:200] or 'no answer'}")
         return Kept(pid, report)
 
+    def share(self) -> socket.socket:
+        """A control socket for a process forked from this one, which `adopt`s it."""
+        self.warm = self.warm or ()
+        self.begin()
+        ours, theirs = control_sockets()
+        brought = array.array("i", [theirs.fileno()])
+        with theirs, contextlib.suppress(OSError):  # without a sandbox at the other end, `start` will notice
+            self.control.sendmsg([b"join"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, brought)])
+        return ours
+
+    def adopt(self, control: socket.socket) -> None:
+        """In a forked process: use the other's sandbox by a control socket of one's own."""
+        self.control, self.process, self.log, self.heard = control, None, None, []
+
     def end(self) -> None:
         """End the sandbox with everything in it."""
         if self.control:
@@ -257,6 +300,22 @@ class Sandbox:
         if self.log:
             self.log.close()
         self.process = self.control = self.log = None
+        self.told, self.heard = False, []
+
+
+@cache
+def shared_sandbox(hide: str) -> Sandbox:
+    """One sandbox a process and course, for all its kernels."""
+    sandbox = Sandbox([Path(hide)])
+    atexit.register(sandbox.end)
+    return sandbox
+
+
+def control_sockets() -> tuple[socket.socket, socket.socket]:
+    """Our end, which learns who sends, and the one for inside."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return ours, theirs
 
 
 class Kept:
@@ -292,6 +351,12 @@ class Kept:
             os.close(self.handle)
             os.close(self.report)
             self.handle = None
+
+
+def hung_up(control: socket.socket, seconds: float) -> bool:
+    waiting = poll()
+    waiting.register(control, 0)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def readable(descriptor: int, seconds: float) -> bool:

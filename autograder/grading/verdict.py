@@ -15,6 +15,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -52,12 +53,13 @@ def asked_by(source: str, modules: Sequence[str] = ()) -> Asked | None:
     with contextlib.suppress(SyntaxError, ValueError):
         match ast.parse(source.strip()).body:
             case [ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(str(name)), expression], []))]:
-                exercise = find(name, modules)
+                exercise = find(name, tuple(modules))
                 return exercise and Asked(exercise, ast.unparse(expression))
     return None
 
 
-def find(name: str, modules: Sequence[str]) -> Exercise | None:
+@cache
+def find(name: str, modules: tuple[str, ...]) -> Exercise | None:
     for module in modules:
         for exercise in import_module(module).EXERCISES:
             if exercise.name == name:
@@ -79,7 +81,7 @@ def question(asked: Asked, seed: int, kind: str = "answer") -> str:
         "expects": exercise.expects,
         "hopeless": judging.HOPELESS,
         "watched": list(exercise.instead_of),
-        "cases": [wire.pack(dict(case.inputs)) for case, _ in judging.questions(exercise, seed)],
+        "cases": [wire.pack(dict(case.inputs)) for case in judging.cases_of(exercise, seed)],
     }
     return f"__import__('autograder.answering').answering.{kind}({asked.expression!r}, {json.dumps(data)!r})"
 
@@ -114,18 +116,23 @@ def digest_of(notebook: NotebookNode) -> str:
 
 
 def judged(asked: Asked, seed: int, reply: str | None, silence: str = "") -> Verdict:
-    """The verdict on what the sandbox replied. ``silence`` says why there is no reply, where there is none."""
+    """The verdict on what the sandbox replied. ``silence`` says why there is no reply, where there is none.
+
+    Raises BrokenReference.
+    """
     try:
         seen = observations(reply) if reply is not None else [failed(silence or "its check gave no answer")]
     except wire.Malformed as error:
         seen = [failed(f"what came back was no answer: {error}")]
     try:
         return verdict_on(asked, seed, seen)
+    except judging.BrokenReference:
+        raise
     except Exception as error:  # whatever it was that came back, there is a verdict on it
         return verdict_on(asked, seed, [failed(f"what came back can't be compared ({type(error).__name__})")])
     finally:
-        judging.questions.cache_clear()  # no other hand-in has this seed
-        judging.known.cache_clear()
+        for drawn in (judging.cases_of, judging.questions, judging.known):  # no other hand-in has this seed
+            drawn.cache_clear()
 
 
 def verdict_on(asked: Asked, seed: int, seen: Sequence[Observation]) -> Verdict:

@@ -6,22 +6,27 @@ and answers are single lines of JSON. One submission is one job that depends on 
 
 import contextlib
 import functools
+import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
+from typing import BinaryIO
 
 import psutil
 
 from autograder.check import MIME
+from autograder.grading.sandbox import Sandbox
 
 PAUSES = (1, 2, 4, 8)  # seconds before what may have passed is tried again
 # By these an error is recognised that is no hand-in's fault. The first means that another worker, or a person in
@@ -30,7 +35,7 @@ PASSING = ("database is locked", "deadlock detected")
 OF_THE_MACHINE = (
     "No space left on device", "database or disk is full", "Disk quota exceeded", "disk I/O error",
     "Read-only file system", "unable to open database file", "readonly database", "Too many open files", "NoSandbox:",
-    "psycopg.OperationalError", "psycopg.errors.DiskFull",
+    "SandboxLost:", "psycopg.OperationalError", "psycopg.errors.DiskFull",
 )  # fmt: skip
 
 
@@ -45,7 +50,7 @@ class Worker:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen | Forked | None = None
         self.closed = False
         self.environment = environment or {}
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
@@ -57,6 +62,29 @@ class Worker:
         self.closed = True
         self.end()
         self.log.close()
+
+    def fork(self, sandbox: Sandbox | None) -> None:
+        """Start it out of this process, with all that this one has imported and a way to its ``sandbox``.
+
+        No other thread may run meanwhile: a lock that it holds would stay held in the worker.
+        """
+        (job, to_do), (answer, done), parent = os.pipe(), os.pipe(), os.getpid()
+        control = sandbox.share() if sandbox else None
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setsid()
+                if sandbox:
+                    sandbox.adopt(control)
+                keep_only(job, done, self.log.fileno(), kept=[control.fileno()] if control else [])
+                main(parent)
+            finally:
+                os._exit(1)
+        os.close(job)
+        os.close(done)
+        if control:
+            control.close()
+        self.process = Forked(pid, os.fdopen(to_do, "wb"), os.fdopen(answer, "rb"))
 
     def ask(self, kind: str, seconds: float, **job: object) -> dict:
         """Have one job done. Raises WorkerFailed if the process dies or gives no answer within ``seconds``."""
@@ -114,15 +142,46 @@ class Worker:
         self.process = None
 
 
+@dataclass
+class Forked:
+    """A process forked from this one, held as `subprocess.Popen` holds one."""
+
+    pid: int
+    stdin: BinaryIO
+    stdout: BinaryIO
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        os.waitpid(self.pid, 0)
+
+
 # ---- inside the process ---------------------------------------------------------------------------------------------
 
 
-def main() -> None:
-    """Answer jobs from standard input until it ends. What nbgrader prints goes to standard error."""
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+def keep_only(*standard: int, kept: Sequence[int]) -> None:
+    """Have these descriptors as standard input, output and error, keep some more, and close all others."""
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
+    low = len(standard)
+    for number in sorted(kept):
+        os.closerange(low, number)
+        low = number + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    gc.freeze()  # what was imported before is not looked through again
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # other threads, of a parent that had some, are not here
+
+
+def main(parent: int) -> None:
+    """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error."""
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    jobs = {"release": release, "get_ready": get_ready, "grade": grade}
+    jobs = {"release": release, "grade": grade}
     for line in sys.stdin:
         job = json.loads(line)
         try:
@@ -146,9 +205,11 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
 
     from autograder.grading.config import load
 
-    # nbgrader opens the gradebook ten times for a hand-in, each time with an engine that compiles every query anew.
+    # nbgrader opens the gradebook ten times for a hand-in, each time with an engine that compiles every query anew, and
+    # looks whether there is each of its tables.
     if not hasattr(nbgrader.api.create_engine, "cache_info"):
         nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
+        nbgrader.api.Base.metadata.create_all = functools.cache(nbgrader.api.Base.metadata.create_all)
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
@@ -158,19 +219,6 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
     tempfile.tempdir = os.environ["TMPDIR"] = work  # what is left there goes when the run ends
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)
-
-
-def get_ready(course: str, work: str, assignment: str, confined: bool) -> dict:
-    """Do now what the first hand-in would else have to wait for. Changes nothing about its score."""
-    import nbformat
-
-    from autograder.grading.preprocessors import RunCells
-
-    nbgrader = api(course, work, confined=confined)
-    source = nbgrader.coursedir.format_path(nbgrader.coursedir.source_directory, ".", assignment)
-    notebook = nbformat.read(Path(source) / f"{assignment}.ipynb", as_version=4)
-    RunCells(config=nbgrader.config).get_ready(notebook, nbgrader.coursedir)
-    return {}
 
 
 def release(course: str, work: str, assignment: str) -> dict:
@@ -253,4 +301,4 @@ def sentence(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(os.getppid())

@@ -190,6 +190,16 @@ def test_a_reference_that_fails_is_the_exercises_fault():
         samples.verdict(broken, lambda x: x)
 
 
+def test_the_reference_runs_only_where_there_is_an_answer():
+    broken = samples.exercise(lambda x: 1 / 0, [{"x": 1}], name="broken")
+
+    def unsolved(x):
+        raise NotImplementedError
+
+    verdict = samples.verdict(broken, unsolved)
+    assert [failure.complaint.kind for failure in verdict.failures] == ["unsolved"]
+
+
 def test_another_seed_draws_other_cases():
     def drawn(rng):
         yield Case("drawn", {"x": rng.normal(size=(2, 2))})

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from io import StringIO
@@ -81,7 +82,8 @@ def test_a_full_disk_is_said_in_a_sentence_and_loses_nothing(small_disk, gradebo
 
 def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):
     with (course / "nbgrader_config.py").open("a") as file:  # the worker reads it, too: it need not wait for long
-        file.write("\nvars(sys.modules['__main__'])['PAUSES'] = (0.1,)\n")
+        file.write("\nfor name in {'__main__', 'autograder.grading.worker'} & sys.modules.keys():\n")
+        file.write("    vars(sys.modules[name])['PAUSES'] = (0.1,)\n")
     ask = Worker.ask
     with closing(sqlite3.connect(course / "gradebook.db", isolation_level=None, check_same_thread=False)) as other:
 
@@ -96,6 +98,38 @@ def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):
     assert printed.count("database is locked") == 2 and printed.count("run the same command again") == 2
     assert not Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl").outcomes
     monkeypatch.undo()
+    assert run(course)[0] == 0
+    assert scores(course) == EARNED
+
+
+KILL = """
+import os, psutil
+from autograder.grading.preprocessors import RunCells
+
+def judge(self, cell, index, judge=RunCells.judge):
+    try:
+        os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return judge(self, cell, index)
+    found = [one for one in psutil.Process(os.getppid()).children() if one.name() == "bwrap"]
+    open({mark!r}, "w").write(str(len(found)))
+    for one in found:
+        one.kill()
+    return judge(self, cell, index)
+
+RunCells.judge = judge
+"""
+
+
+def test_a_sandbox_that_is_lost_costs_no_points_and_all_workers_have_the_same(course, tmp_path):
+    settings, mark = course / "nbgrader_config.py", tmp_path / "mark"
+    before = settings.read_text()
+    settings.write_text(before + KILL.format(mark=str(mark)))
+    command = [sys.executable, "-m", "autograder", "grade", NAME, "--course", str(course), "--workers", "2"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert mark.read_text() == "1", done.stdout + done.stderr
+    assert done.returncode == 1 and "run the same command" in " ".join(done.stdout.split()), done.stdout
+    settings.write_text(before)
     assert run(course)[0] == 0
     assert scores(course) == EARNED
 

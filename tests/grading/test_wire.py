@@ -1,6 +1,7 @@
 """What goes into the sandbox arrives there; what comes out is taken for what it is, or not at all."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from autograder import probe
 from autograder.catalogue import exercises
 from autograder.grading import wire
 from autograder.grading.verdict import Asked, asked_by, judged, question, secret_of, seed_of
-from autograder.judge import PRACTICE_SEED, complain, questions
+from autograder.judge import PRACTICE_SEED, BrokenReference, complain, questions
 from autograder.probe import Observation, Value
 
 
@@ -39,6 +40,13 @@ def test_every_exercise_can_be_asked_from_outside(answering, name):
         seen = probe.observe(run, exercise.reference, wire.unpack(inputs), exercise.framework, exercise.expects)
         came_back = wire.observation(json.loads(json.dumps(wire.pack_observation(seen))))
         assert complain(want, came_back, exercise.tolerance) is None
+
+
+def test_a_reference_that_fails_is_no_answers_fault():
+    broken = replace(exercises()["rnn_step"], reference=lambda **_: 1 / 0)
+    reply = json.dumps({"observations": [wire.pack_observation(Observation({"result": probe.describe(1.0)}))]})
+    with pytest.raises(BrokenReference):
+        judged(Asked(broken, broken.name), PRACTICE_SEED, reply)
 
 
 KINDS = st.sampled_from(["?", "i1", "i8", "u2", "f2", "f4", "f8", "c8", "c16", "U3", ">f8", ">i4"])

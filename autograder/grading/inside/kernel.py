@@ -5,7 +5,8 @@ Three processes stand behind a kernel, and no student's code runs in the first t
 - the **parent**, warm and single-threaded. It waits on the control socket and forks. It never sees a student's code;
 - the **keeper**, process 1 of the submission's own namespaces (processes, mounts, network, IPC and, where we are not
   root, users). It has a fresh home and /tmp of bounded size, passes interrupts on, and ends everything when the kernel
-  ends or when all processes together use too much memory. It cannot be traced or killed from within;
+  ends, when all processes together use too much memory, or when nobody outside waits for it any more. It cannot be
+  traced or killed from within;
 - the **kernel**, without privileges, under limits, and behind a filter of system calls. Whatever it starts dies with
   the keeper.
 
@@ -22,6 +23,7 @@ import json
 import os
 import platform
 import resource
+import select
 import signal
 import socket
 import struct
@@ -37,72 +39,112 @@ SET_DUMPABLE, CAPBSET_DROP, SET_SECCOMP, SET_NO_NEW_PRIVS = 4, 24, 22, 38
 # What a kernel would else import for itself, beside the application.
 BY_EVERY_KERNEL = [
     "numpy", "zmq", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
-    "sqlite3", "tornado.platform.asyncio", "tornado.queues", "encodings.idna", "autograder.answering",
+    "sqlite3", "tornado.platform.asyncio", "tornado.queues", "IPython.core.debugger", "IPython.core.logger",
+    "IPython.extensions.storemagic", "encodings.idna", "autograder.answering",
 ]  # fmt: skip
 
+JOIN = b"join"  # comes with a further control socket
+
 libc = ctypes.CDLL(None, use_errno=True)
+in_python = ctypes.PyDLL(None, use_errno=True)  # calls that keep Python's lock
 
 
-def main(control: int, warm: list[str]) -> None:
-    """The parent: one request a kernel, until the other end of the control socket is closed."""
-    control = socket.socket(fileno=control)
+def main(control: int) -> None:
+    """The parent: one request a kernel, until the other end of the control socket is closed.
+
+    Whoever is outside says first what to import. A request may also bring a control socket for one more that asks.
+    """
+    first = socket.socket(fileno=control)
     import ipykernel.kernelapp  # noqa: F401 - what it lacks is to be said, not passed over
 
-    for name in [*BY_EVERY_KERNEL, *warm]:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    first.send(b"made")
+    import_all(BY_EVERY_KERNEL)
+    import_all(json.loads(receive(first)[0] or b"[]"))
     gc.collect()
     gc.freeze()
-    control.send(b"ready")
+    first.send(b"ready")
+    controls = [first]
     while True:
-        message, descriptors = receive(control)
-        if not message:
-            return
-        pid = os.fork()
-        if pid == 0:
-            become_kernel(control, json.loads(message), descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        os.waitpid(pid, 0)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        for control in select.select(controls, [], [])[0]:
+            message, descriptors = receive(control)
+            if message == JOIN:
+                controls.append(socket.socket(fileno=descriptors[0]))
+                say(controls[-1], "ready")
+            elif message:
+                start_kernel(control, controls, json.loads(message), descriptors)
+            elif control is first:
+                return
+            else:
+                controls.remove(control)
+                control.close()
+
+
+def import_all(modules: list[str]) -> None:
+    for name in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def start_kernel(control: socket.socket, controls: list[socket.socket], request: dict, descriptors: list[int]) -> None:
+    """Fork a keeper for whoever is at the other end of ``control``. It has none of the other ``controls``."""
+    root, uid, gid = os.geteuid() == 0, os.geteuid(), os.getegid()
+    try:
+        if fork_into(NEWNS | NEWIPC | NEWPID | NEWNET | (0 if root else NEWUSER)) == 0:
+            for other in controls:
+                if other is not control:
+                    other.close()
+            keep(control, request, descriptors, root, uid, gid)
+    except (OSError, KeyError) as error:
+        say(control, f"failed: {error}")
+    for descriptor in descriptors:
+        os.close(descriptor)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def receive(control: socket.socket) -> tuple[bytes, list[int]]:
-    """A message and the descriptors that came with it."""
+    """A message and the descriptors that came with it; an empty one from whoever is gone."""
     descriptors = array.array("i")
     room = socket.CMSG_SPACE(250 * descriptors.itemsize)
-    message, extras, _, _ = control.recvmsg(1_000_000, room)
+    try:
+        message, extras, _, _ = control.recvmsg(1_000_000, room)
+    except ConnectionError:
+        return b"", []
     for _, kind, data in extras:
         if kind == socket.SCM_RIGHTS:
             descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
     return message, list(descriptors)
 
 
-def become_kernel(control: socket.socket, request: dict, descriptors: list[int]) -> None:
-    """In a fork of the parent: enter new namespaces, and fork the keeper there. Never returns."""
-    status = 70
+def say(control: socket.socket, words: str) -> None:
+    """Say something to somebody who may be gone."""
+    with contextlib.suppress(OSError):
+        control.send(words.encode())
+
+
+def fork_into(namespaces: int) -> int:
+    """Fork, with the child in new namespaces: process 1 there. What `os.fork` does for Python is done here, too."""
+    number = CLONE[ARCHITECTURES[platform.machine()][0]]
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    pid = in_python.syscall(*map(ctypes.c_long, (number, namespaces | signal.SIGCHLD, 0, 0, 0, 0)))
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), f"clone: {os.strerror(ctypes.get_errno())}")
+    return pid
+
+
+def keep(control: socket.socket, request: dict, descriptors: list[int], root: bool, uid: int, gid: int) -> None:
+    """The keeper. Never returns."""
     try:
-        root, uid = os.geteuid() == 0, os.geteuid()
-        sys_call("unshare", NEWNS | NEWIPC | NEWPID | NEWNET | (0 if root else NEWUSER))
         if not root:
             write("/proc/self/setgroups", "deny")
             write("/proc/self/uid_map", f"{uid} {uid} 1")
-            write("/proc/self/gid_map", f"{os.getegid()} {os.getegid()} 1")
-        if os.fork() == 0:
-            keep(control, request, descriptors, root)
-        status = 0
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            control.send(f"failed: {type(error).__name__}: {error}".encode())
-    finally:
-        os._exit(status)
-
-
-def keep(control: socket.socket, request: dict, descriptors: list[int], root: bool) -> None:
-    """The keeper. Never returns."""
-    try:
+            write("/proc/self/gid_map", f"{gid} {gid} 1")
         report, *descriptors = descriptors
         sockets, files = descriptors[: request["sockets"]], descriptors[request["sockets"] :]
         furnish(request, root)
@@ -119,10 +161,9 @@ def keep(control: socket.socket, request: dict, descriptors: list[int], root: bo
         for descriptor in sockets:
             os.close(descriptor)
         signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
-        os.write(report, watch(kernel, request["memory"]).encode())
+        os.write(report, watch(kernel, request["memory"], report).encode())
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            control.send(f"failed: {type(error).__name__}: {error}".encode())
+        say(control, f"failed: {type(error).__name__}: {error}")
     finally:
         os._exit(0)  # the end of process 1 is the end of all others
 
@@ -162,9 +203,14 @@ def copy(files: dict[str, int], most: int) -> None:
             target.write(source.read(most))
 
 
-def watch(kernel: int, most: int) -> str:
-    """Wait for the kernel's end, or for the moment when all processes together hold more than ``most`` bytes."""
-    while True:
+def watch(kernel: int, most: int, report: int) -> str:
+    """Wait for the kernel's end, or for the moment when all processes together hold more than ``most`` bytes.
+
+    Or for the end of whoever asked for the kernel, when nobody is left at the other end of ``report``.
+    """
+    asker = select.poll()
+    asker.register(report, 0)
+    while not asker.poll(0):
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == kernel:
@@ -176,6 +222,7 @@ def watch(kernel: int, most: int) -> str:
         if used * resource.getpagesize() > most:
             return "memory"
         time.sleep(0.05)
+    return "nobody"
 
 
 # ---- the kernel -----------------------------------------------------------------------------------------------------
@@ -206,11 +253,18 @@ def serve(connection: dict, sockets: list[int]) -> None:
     import numpy as np
     import zmq
     from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
 
     handed = dict(enumerate(sockets, start=1))
 
     class Kernel(IPKernelApp):
         """A kernel without connection file and heartbeat: nobody asks for them."""
+
+        def parse_command_line(self, argv=None):
+            """There is none."""
+
+        def load_config_file(self, **_):
+            """Nor any settings but ours."""
 
         def _try_bind_socket(self, s, port):
             s.setsockopt(zmq.USE_FD, handed[port])
@@ -237,8 +291,8 @@ def serve(connection: dict, sockets: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     np.random.seed()
     sys.argv = [""]
-    app = Kernel.instance(log_level=50)
-    app.initialize(["--HistoryManager.hist_file=:memory:"])
+    app = Kernel.instance(log_level=50, config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
+    app.initialize()
     app.start()
 
 
@@ -293,4 +347,4 @@ def write(path: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]))
