@@ -430,7 +430,8 @@ RUNS = json.loads(r"""
    "layers": 3,
    "d_ff": 512,
    "dropout": 0.3,
-   "vocabulary": 8000,
+   "word_dropout": 0.1,
+   "vocabulary": 6000,
    "tokens": 4096,
    "lr": 0.002,
    "warmup": 400,
@@ -438,92 +439,92 @@ RUNS = json.loads(r"""
    "smoothing": 0.1,
    "average": 0.998,
    "clip": 1.0,
-   "steps": 3800,
+   "steps": 4800,
    "evaluate_every": 500,
    "patience": 10,
    "seed": 0
   },
   "about": {
    "fingerprint": "79e7b6a9026f0ac8",
-   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --steps 3800 --device cpu",
-   "revision": "67251a09ae396bdf927ad01bd4a37a5832bad210",
+   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --vocabulary 6000 --word-dropout 0.1 --steps 4800 --device cpu",
+   "revision": "93df10e70c7a1369d59dc3d68bc6d0ae5ec71742",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
    "processes": 1,
    "threads": 1
   },
-  "recorded_with": "989542baa08c981ecb15c93f15cd894d55c555fb",
+  "recorded_with": "93df10e70c7a1369d59dc3d68bc6d0ae5ec71742",
   "sentences": {
    "train": 25748,
    "valid": 1030,
    "test": 979
   },
-  "parameters": 6002688,
-  "best_step": 3800,
-  "cpu_or_gpu_seconds": 2757.265048553,
-  "wall_seconds": 6818.575686161996,
+  "parameters": 5490688,
+  "best_step": 4800,
+  "cpu_or_gpu_seconds": 2517.971658115,
+  "wall_seconds": 2837.6322064049964,
   "tuning": {
-   "alpha": 0.6,
+   "alpha": 0.2,
    "valid_bleu": {
-    "0.2": 41.768151714981386,
-    "0.4": 41.81632436626915,
-    "0.6": 42.07624190089912,
-    "0.8": 41.8341342979492,
-    "1.0": 41.85359064359395,
-    "1.2": 41.38501036230451,
-    "1.4": 41.19169252014586,
-    "1.6": 40.866439972186235,
-    "1.8": 40.26510529947436,
-    "2.0": 40.05119116997337
+    "0.2": 41.929227193294246,
+    "0.4": 41.66820709580289,
+    "0.6": 41.185193476957274,
+    "0.8": 40.79496648282597,
+    "1.0": 40.56948692770765,
+    "1.2": 40.43069387157805,
+    "1.4": 40.20881998533609,
+    "1.6": 39.864660924677445,
+    "1.8": 39.565735581423695,
+    "2.0": 39.577469131284595
    },
-   "seconds": 4.758765823
+   "seconds": 4.39014583800008
   },
   "test": {
    "greedy": {
-    "bleu": 29.364431584392577,
-    "chrf": 46.73765908418829,
+    "bleu": 28.873286899634767,
+    "chrf": 46.252708335428316,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9494336575759844,
-    "length_ratio": 0.9506700883946393,
-    "exact_match": 11.8488253319714,
+    "brevity_penalty": 0.9438773843740353,
+    "length_ratio": 0.9453949244368406,
+    "exact_match": 11.235955056179776,
     "sentences": 979,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 2.89833237700077,
-    "cpu_seconds": 2.891150371
+    "seconds": 2.5493633890000638,
+    "cpu_seconds": 2.549121616
    },
    "beam 5, alpha 1": {
-    "bleu": 30.832840793588616,
-    "chrf": 47.8359841453724,
+    "bleu": 31.696806541465147,
+    "chrf": 48.50418216099403,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9317635179145085,
-    "length_ratio": 0.9339891645280867,
-    "exact_match": 12.257405515832483,
+    "brevity_penalty": 0.916272141738461,
+    "length_ratio": 0.9195893926432849,
+    "exact_match": 13.176710929519919,
     "sentences": 979,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 8.705764190999616,
-    "cpu_seconds": 8.704324446
+    "seconds": 8.525889971999277,
+    "cpu_seconds": 8.524861600000001
    },
    "beam 5": {
-    "bleu": 31.026354172544604,
-    "chrf": 47.75469197284927,
+    "bleu": 31.332902114976736,
+    "chrf": 48.02209809447153,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9102307962477685,
-    "length_ratio": 0.9140290846877673,
-    "exact_match": 12.359550561797754,
+    "brevity_penalty": 0.8827092028688652,
+    "length_ratio": 0.8890789848873681,
+    "exact_match": 13.38100102145046,
     "sentences": 979,
     "beam": 5,
-    "alpha": 0.6,
-    "seconds": 8.796624369999336,
-    "cpu_seconds": 8.795443171999999
+    "alpha": 0.2,
+    "seconds": 7.764733940995939,
+    "cpu_seconds": 7.7638953650000015
    }
   },
   "samples": [
    {
     "source": "我想吃汉堡。",
-    "output": "I'd like to eat hamburgers."
+    "output": "I want to eat hamburgers."
    },
    {
     "source": "你昨天为什么没有来？",
@@ -531,7 +532,7 @@ RUNS = json.loads(r"""
    },
    {
     "source": "他的哥哥在学校教英语。",
-    "output": "His brother is teaching in English."
+    "output": "His brother teaches English at school."
    },
    {
     "source": "如果明天下雨，我们就待在家里。",
@@ -539,65 +540,79 @@ RUNS = json.loads(r"""
    },
    {
     "source": "注意力就是你所需要的一切。",
-    "output": "Be careful what you need."
+    "output": "It's everything you need."
    }
   ],
   "curve": [
    {
     "step": 500,
-    "valid_loss": 2.1845459241094902,
-    "valid_bleu": 14.775050179514135,
-    "seconds": 405.159722101,
-    "wall_seconds": 2891.800783571998
+    "valid_loss": 2.3256463151637132,
+    "valid_bleu": 11.02039608486174,
+    "seconds": 266.316380314,
+    "wall_seconds": 505.27780246600014
    },
    {
     "step": 1000,
-    "valid_loss": 1.5853325074654148,
-    "valid_bleu": 30.949562224314715,
-    "seconds": 759.753621602,
-    "wall_seconds": 3339.066399325995
+    "valid_loss": 1.648799027853865,
+    "valid_bleu": 28.80133646260434,
+    "seconds": 526.137644896,
+    "wall_seconds": 788.5468519029964
    },
    {
     "step": 1500,
-    "valid_loss": 1.4509514809657598,
-    "valid_bleu": 34.71116725063938,
-    "seconds": 1152.743828516,
-    "wall_seconds": 4340.778732212995
+    "valid_loss": 1.46259680026915,
+    "valid_bleu": 33.62765562670356,
+    "seconds": 790.511255141,
+    "wall_seconds": 1080.0720838779962
    },
    {
     "step": 2000,
-    "valid_loss": 1.3738632442823344,
-    "valid_bleu": 37.743503912165785,
-    "seconds": 1500.026363122,
-    "wall_seconds": 4893.686556651992
+    "valid_loss": 1.3694452735466687,
+    "valid_bleu": 34.772919319912454,
+    "seconds": 1054.82607611,
+    "wall_seconds": 1348.10586874
    },
    {
     "step": 2500,
-    "valid_loss": 1.334177556724829,
-    "valid_bleu": 37.74283550728848,
-    "seconds": 1853.2704334139999,
-    "wall_seconds": 5557.701715667994
+    "valid_loss": 1.3112374902740727,
+    "valid_bleu": 37.145508077776284,
+    "seconds": 1314.863575439,
+    "wall_seconds": 1615.797515833001
    },
    {
     "step": 3000,
-    "valid_loss": 1.3108600411881408,
-    "valid_bleu": 39.95188944799954,
-    "seconds": 2219.2425190980002,
-    "wall_seconds": 6223.846943114993
+    "valid_loss": 1.2813902443986598,
+    "valid_bleu": 37.70523892041216,
+    "seconds": 1574.075710891,
+    "wall_seconds": 1878.6274451779973
    },
    {
     "step": 3500,
-    "valid_loss": 1.3106323948167224,
-    "valid_bleu": 39.604043148375,
-    "seconds": 2558.6997600669997,
-    "wall_seconds": 6608.264074645995
+    "valid_loss": 1.26651838349133,
+    "valid_bleu": 38.835402798878064,
+    "seconds": 1835.163905128,
+    "wall_seconds": 2144.1747400319946
    },
    {
-    "step": 3800,
-    "valid_loss": 1.3108942812048172,
-    "valid_bleu": 40.11586197320229,
-    "seconds": 2757.265048553,
-    "wall_seconds": 6818.575686161996
+    "step": 4000,
+    "valid_loss": 1.2562204996744792,
+    "valid_bleu": 39.445579248068185,
+    "seconds": 2096.060310911,
+    "wall_seconds": 2410.1892150389976
+   },
+   {
+    "step": 4500,
+    "valid_loss": 1.2512313718718242,
+    "valid_bleu": 39.17140252892671,
+    "seconds": 2359.777644444,
+    "wall_seconds": 2679.2977057389944
+   },
+   {
+    "step": 4800,
+    "valid_loss": 1.2499186818192645,
+    "valid_bleu": 39.48776763400383,
+    "seconds": 2517.971658115,
+    "wall_seconds": 2837.6322064049964
    }
   ]
  }

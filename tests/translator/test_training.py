@@ -163,7 +163,7 @@ def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, exact):
     script = tmp_path / "process.py"
     script.write_text(PROCESS.format(here=os.path.dirname(__file__), out=str(tmp_path / "out.pt")))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-6000:]
     theirs, parameters = torch.load(tmp_path / "out.pt")
     assert theirs == pytest.approx(losses, rel=1e-4)
