@@ -237,6 +237,14 @@ class RunCells(Execute):
             kwargs["cwd"] = self.course.format_path(self.course.source_directory, ".", assignment)
         return super().start_new_kernel(**kwargs)
 
+    def start_new_kernel_client(self):
+        km = self.km
+        try:
+            return super().start_new_kernel_client()
+        except Exception:
+            self.demand_sandbox(km)
+            raise
+
     def preprocess_cell(self, cell, resources, index):
         if cell.cell_type != "code":
             return cell, resources
@@ -249,8 +257,7 @@ class RunCells(Execute):
             self.results[index] = self.judge(cell, index)
             return cell, resources
         except (DeadKernelError, zmq.Again):  # by the end of the cell, or before it: nobody takes the message
-            if self.confined and self.lost():
-                raise SandboxLost("the sandbox ended while a cell ran") from None
+            self.demand_sandbox(self.km)
             why = "this cell ended the Python process (out of memory, exit, or a crash)"
             fault = error_output("DeadKernel", why)
         except CellTimeoutError:
@@ -258,15 +265,19 @@ class RunCells(Execute):
         except (Unjudgeable, SandboxLost, NoSandbox):
             raise
         except Exception as error:  # what a kernel sends can break whoever reads it; that is this cell's fault
+            self.demand_sandbox(self.km)
             self.log.warning("Cell %d: %s: %s", index, type(error).__name__, error)
             fault = error_output("BadReply", "this cell made the Python process send messages that are none")
         self.blame(cell, index, fault)
         self.recover(index)
         return cell, resources
 
-    def lost(self):
-        """Whether a kernel ended with the whole sandbox. Its keeper then had no time to say why."""
-        return not self.km.provisioner.kept.why and not shared_sandbox(self.course.root).alive(2)
+    def demand_sandbox(self, km):
+        """Raises SandboxLost if the kernel of ``km`` ended with the whole sandbox, which is no hand-in's fault."""
+        kept = km.provisioner.kept if self.confined else None
+        # Of a kernel that ends by itself, its keeper says why; it has no time to if it ends with the sandbox.
+        if kept and not kept.alive() and not kept.why and not shared_sandbox(self.course.root).alive(5):
+            raise SandboxLost("the sandbox ended, and the kernel with it") from None
 
     def blame(self, cell, index, fault):
         """Leave an error as what there is to say about a cell."""
@@ -329,6 +340,7 @@ class RunCells(Execute):
         try:
             self.execute_cell(nbformat.from_dict(dict(cell)), i)
         except Exception:
+            self.demand_sandbox(self.km)
             self.fatal.add(i)
             return False
         finally:

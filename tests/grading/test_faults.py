@@ -106,25 +106,26 @@ KILL = """
 import os, psutil
 from autograder.grading.preprocessors import RunCells
 
-def judge(self, cell, index, judge=RunCells.judge):
+def {when}(self, *given, then=RunCells.{when}):
     try:
         os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
-        return judge(self, cell, index)
+        return then(self, *given)
     found = [one for one in psutil.Process(os.getppid()).children() if one.name() == "bwrap"]
     open({mark!r}, "w").write(str(len(found)))
     for one in found:
         one.kill()
-    return judge(self, cell, index)
+    return then(self, *given)
 
-RunCells.judge = judge
+RunCells.{when} = {when}
 """
 
 
-def test_a_sandbox_that_is_lost_costs_no_points_and_all_workers_have_the_same(course, tmp_path):
+@pytest.mark.parametrize("when", ["start_new_kernel_client", "preprocess_cell", "judge"])
+def test_a_sandbox_that_is_lost_costs_no_points_and_all_workers_have_the_same(course, tmp_path, when):
     settings, mark = course / "nbgrader_config.py", tmp_path / "mark"
     before = settings.read_text()
-    settings.write_text(before + KILL.format(mark=str(mark)))
+    settings.write_text(before + KILL.format(mark=str(mark), when=when))
     command = [sys.executable, "-m", "autograder", "grade", NAME, "--course", str(course), "--workers", "2"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert mark.read_text() == "1", done.stdout + done.stderr
