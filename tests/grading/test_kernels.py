@@ -75,6 +75,15 @@ def test_whoever_shares_a_sandbox_that_is_lost_starts_an_own_one(sandboxed):
         assert run(twin, "print(2)") == ["2\n"] and twin.process is not None
 
 
+def test_so_does_whoever_waited_for_it_to_be_ready(sandboxed):
+    with Sandbox() as first:
+        twin = other(first)
+        assert twin.hear(20)[0] == b"ready"  # of which it is not told again
+    with twin:
+        twin.wait_for(b"ready")
+        assert run(twin, "print(1)") == ["1\n"] and twin.process is not None
+
+
 def test_a_kernel_ends_when_nobody_waits_for_it_any_more(sandbox):
     manager = SandboxedKernelManager(sandbox, LIMITS, kernel_name="python3")
     run_sync(manager.start_kernel)()

@@ -182,5 +182,5 @@ def test_a_part_that_is_not_the_references_own_is_left_alone():
 
 
 def test_memory_is_bounded_and_given_back():
-    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) <= 1024
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) < 1024  # what it is by default
     assert give_memory_back() is None  # on every system
