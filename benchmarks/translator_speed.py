@@ -35,7 +35,6 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -45,7 +44,7 @@ from torch import nn
 from autograder.reference.positional_encoding import sinusoidal_encoding
 from translator.batching import epochs
 from translator.bpe import Tokenizer
-from translator.corpora import load
+from translator.corpora import load, spread
 from translator.decoding import translate
 from translator.runs import Config, Run, processor, revision
 from translator.training import Trainer, device_for
@@ -436,7 +435,7 @@ def decoding(options: argparse.Namespace, device: torch.device) -> dict:
     run = Run(options.decode)
     corpus = load(run.config().corpus, options.data)
     model, tokenizer = run.model().to(device), run.tokenizer()
-    sources = [tokenizer.encode(x) for x, _ in islice(corpus.test, options.sentences)]
+    sources = [tokenizer.encode(x) for x, _ in spread(corpus.test, options.sentences)]
     ways = {
         "greedy, cached": lambda: translate(model, sources, 1),
         "greedy, not cached": lambda: translate(Forgetful(model), sources, 1),

@@ -18,14 +18,16 @@ import io
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from translator import synthetic
 from translator.download import cache_folder, digest, fetch
 
 SentencePair = tuple[str, str]  # source, target
+T = TypeVar("T")
 
 
 class BadCorpus(Exception):
@@ -71,6 +73,15 @@ def normal(sentence: str) -> str:
     """What counts as the same sentence: letters and digits only, without regard to case and width (NFKC)."""
     folded = unicodedata.normalize("NFKC", sentence).casefold()
     return "".join(letter for letter in folded if letter.isalnum())
+
+
+def spread(sentences: Sequence[T], n: int) -> list[T]:
+    """``n`` of them, evenly spread over all and in their order; all where there are no more.
+
+    A corpus has the order of its publisher, which may be that of length: its first sentences are then its shortest.
+    """
+    n = min(n, len(sentences))
+    return [sentences[(2 * i + 1) * len(sentences) // (2 * n)] for i in range(n)]
 
 
 # ---- synthetic-zh-en ------------------------------------------------------------------------------------------------

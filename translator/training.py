@@ -31,14 +31,14 @@ from translator import curve
 from translator.batching import Batch, Ids, collate, epochs, plan
 from translator.bpe import Tokenizer
 from translator.completion import CUTS, cut
-from translator.corpora import Corpus
+from translator.corpora import Corpus, spread
 from translator.decoding import translate
 from translator.evaluation import quality, tune
 from translator.runs import BadRun, Config, Run, processor, revision, write
 from translator.speed import InBfloat16, SmoothedCrossEntropy, give_memory_back, with_parts_for_cpus
 from translator.vocabulary import UNK
 
-VALID_SENTENCES = 500  # for the curve and for early stopping; `evaluate` takes all
+VALID_SENTENCES = 500  # for the curve and for early stopping; the length normalisation is chosen on all
 
 
 def learning_rate(step: int, config: Config) -> float:
@@ -253,7 +253,7 @@ class Trainer:
         """
         score = torch.zeros((), dtype=torch.float64, device=self.device)
         if self.rank == 0:
-            chosen = self.valid[:VALID_SENTENCES]
+            chosen = spread(self.valid, VALID_SENTENCES)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 facts = {"step": self.step, "valid_loss": self.valid_loss(chosen)}
                 if self.config.task == "translate":
@@ -408,7 +408,7 @@ def train(
         curve.keep(run)
         if config.task == "translate" and not run.tuned:
             began = clock(device)
-            scores = tune(run.model().to(device), tokenizer, corpus.valid[:VALID_SENTENCES], corpus.target)
+            scores = tune(run.model().to(device), tokenizer, corpus.valid, corpus.target)
             facts = {"alpha": max(scores, key=scores.get), "valid_bleu": scores, "seconds": clock(device) - began}
             write(run.folder / "decoding.json", json.dumps(facts, indent=2))
     return run

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from server import serving, stalls, truncates
 
 from translator import corpora, download
-from translator.corpora import BadCorpus, load, normal
+from translator.corpora import BadCorpus, load, normal, spread
 
 
 def packed(*sentences: str) -> bytes:
@@ -187,3 +188,12 @@ def test_unknown_names_and_folders(tmp_path):
         load("multi30k")
     with pytest.raises(BadCorpus, match="There is no folder"):
         load("multi30k-de-en", tmp_path / "nothing")
+
+
+@given(st.integers(0, 60), st.integers(1, 70))
+def test_spread_takes_from_all_over_a_list(size, n):
+    chosen = spread(range(size), n)
+    assert len(chosen) == min(n, size)
+    gaps = [b - a for a, b in pairwise(chosen)]
+    assert not gaps or max(gaps) - min(gaps) <= 1 <= min(gaps)
+    assert not chosen or abs(chosen[0] - (size - 1 - chosen[-1])) <= 1  # as far from one end as from the other

@@ -247,6 +247,21 @@ def test_early_stopping(tmp_path, exact, monkeypatch):
     assert run.kept("best")[1].items() >= {"step": 10, "valid_bleu": 5.0}.items()
 
 
+def test_a_valid_set_that_is_sorted_by_length_is_not_judged_by_its_beginning(tmp_path, exact, monkeypatch):
+    """The curve reads sentences from all over it; the length normalisation is chosen on all of it."""
+    monkeypatch.setattr(training, "VALID_SENTENCES", 10)
+    judged, tuned = [], []
+    loss, tune = Trainer.valid_loss, training.tune
+    monkeypatch.setattr(Trainer, "valid_loss", lambda self, chosen: judged.append(chosen) or loss(self, chosen))
+    monkeypatch.setattr(training, "tune", lambda *given: tuned.append(given[2]) or tune(*given))
+    corpus = copies()
+    by_length = sorted(corpus.valid, key=lambda pair: len(pair[0]))
+    config = Config(**{**vars(SMALL), "steps": 2})
+    train(tmp_path / "run", Corpus(**{**vars(corpus), "valid": by_length}), config, CPU)
+    assert [text for _, _, text in judged[0]] == [y for _, y in by_length[1::2]]
+    assert tuned == [by_length]
+
+
 def test_a_folder_is_not_overwritten_and_not_mixed(tmp_path, exact):
     config = Config(**{**vars(SMALL), "steps": 4})
     run = train(tmp_path / "run", copies(), config, CPU)
