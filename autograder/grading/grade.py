@@ -112,9 +112,9 @@ def grade(
             pool = DaskPool(dask, course, settings, folders[chosen[0]][0], confined)
         else:
             settings.RunCells.confined = confined
-            for name in chosen:
-                with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
-                    RunCells(config=settings).get_ready(read_source(sources(course), name), directory(settings))
+            assigned = [read_source(sources(course), name) for name in chosen]
+            with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
+                RunCells(config=settings).get_ready(assigned, directory(settings))
             pool = Pool(workers, sandbox)
         status = 0
         with locked(course, settings) as work, pool:

@@ -1,156 +1,111 @@
-"""Jupyter's way to a kernel in the sandbox: a kernel provisioner, and the manager that uses it.
+"""Our end of a kernel in the sandbox: has cells run there, one at a time, and hears what they show.
 
-Talk with a kernel goes over Unix sockets that are opened out here, in a folder of ours that is not seen inside, and
-handed in as open descriptors. Messages are bounded, and a connection that breaks is not made again.
+What comes out of a sandbox is not trusted. A message is of bounded size, and nobody waits for one longer than they
+want to.
 """
 
-import asyncio
-import contextlib
+import json
 import os
-import shutil
-import signal
 import socket
 import stat
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from queue import Empty
+from signal import SIGINT
 from time import monotonic
-from typing import Any
 
-import zmq.asyncio
-from jupyter_client.asynchronous import AsyncKernelClient
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerBase
-from traitlets import Instance, Type
+from nbclient.exceptions import DeadKernelError
 
-from autograder.grading.sandbox import FILES_BYTES, Kept, Sandbox
+from autograder.grading import wire
+from autograder.grading.sandbox import FILES_BYTES, Sandbox, SandboxLost, readable
 
-CHANNELS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 MESSAGE_BYTES = 16_000_000
+LAST_SECONDS = 5  # in which a kernel that has fallen silent ends, if it does
 
 
-class SandboxProvisioner(KernelProvisionerBase):
-    """Starts a kernel in a `Sandbox`, and ends it by its keeper's process id."""
+class Kernel:
+    """A fresh kernel in a ``sandbox``, under ``limits`` (see `inside.kernel`), with copies of the files in ``folder``.
 
-    sandbox = Instance(Sandbox)
-    limits: dict
-    kept: Kept | None = None
-    folder: str | None = None
+    Raises NoSandbox or SandboxLost.
+    """
 
-    @property
-    def has_process(self) -> bool:
-        return self.kept is not None
+    def __init__(self, sandbox: Sandbox, limits: Mapping, folder: Path | None = None) -> None:
+        self.talk, theirs = socket.socketpair()
+        self.heard = bytearray()
+        try:
+            with theirs:
+                self.kept = sandbox.fork(theirs, data_files(folder) if folder else {}, limits)
+        except BaseException:
+            self.talk.close()
+            raise
 
-    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """What the kernel spec's command line is does not matter: the kernel is forked, not started."""
-        kwargs.pop("extra_arguments", None)
-        return {"cmd": [], "cwd": kwargs.get("cwd")}
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait for its first word. Raises SandboxLost."""
+        try:
+            self.hear(monotonic() + seconds)
+        except (DeadKernelError, TimeoutError) as error:
+            self.end()
+            raise SandboxLost(f"a kernel did not start ({error})") from None
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
-        self.folder = tempfile.mkdtemp(prefix="kernel_")
-        info = {"transport": "ipc", "ip": f"{self.folder}/k", "signature_scheme": "hmac-sha256"}
-        info |= {name: number for number, name in enumerate(CHANNELS, start=1)}
-        key = self.parent.session.key
-        with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(listening(f"{info['ip']}-{info[name]}")) for name in CHANNELS]
-            files = data_files(Path(kwargs["cwd"])) if kwargs.get("cwd") else {}
-            self.kept = self.sandbox.fork(info | {"key": key.decode()}, sockets, files, self.limits)
-        return info | {"key": key}
+    def run(self, code: str, deadline: float) -> None:
+        """Have it run a cell, of which `hear` then tells. Raises TimeoutError or DeadKernelError."""
+        self.talk.settimeout(max(0.001, deadline - monotonic()))
+        try:
+            self.talk.sendall(wire.framed({"code": code}))
+        except TimeoutError:
+            raise
+        except OSError:
+            raise self.silence() from None
 
-    async def poll(self) -> int | None:
-        return None if self.kept and self.kept.alive() else 0
+    def hear(self, deadline: float) -> dict:
+        """Its next message, with ``msg_type`` and ``content`` as in Jupyter.
 
-    async def wait(self) -> int | None:
-        while await self.poll() is None:
-            await asyncio.sleep(0.002)
-        return 0
+        Raises TimeoutError if none has come until ``deadline`` (of `monotonic`), DeadKernelError if none will come, and
+        ValueError for what is no message.
+        """
+        head = wire.LENGTH.size
+        self.read(head, deadline)
+        (size,) = wire.LENGTH.unpack(self.heard[:head])
+        if size > MESSAGE_BYTES:
+            raise ValueError("a message is too large")
+        self.read(head + size, deadline)
+        message = json.loads(self.heard[head : head + size])
+        del self.heard[: head + size]
+        if not (
+            isinstance(message, dict)
+            and isinstance(message.get("msg_type"), str)
+            and isinstance(message.get("content"), dict)
+        ):
+            raise ValueError("a message is none")
+        return message
 
-    async def send_signal(self, signum: int) -> None:
-        if self.kept:
-            self.kept.signal(signum if signum == signal.SIGINT else signal.SIGKILL)
+    def read(self, size: int, deadline: float) -> None:
+        """Wait until ``size`` bytes have been heard."""
+        while len(self.heard) < size:
+            if not readable(self.talk.fileno(), max(0, deadline - monotonic())):
+                raise TimeoutError("no answer")
+            try:
+                more = self.talk.recv(1 << 20)
+            except OSError:
+                more = b""
+            if not more:
+                raise self.silence()
+            self.heard += more
 
-    async def kill(self, restart: bool = False) -> None:
-        await self.send_signal(signal.SIGKILL)
+    def silence(self) -> DeadKernelError:
+        """What to raise when nobody is at the other end. The kernel's keeper gets the time to say why."""
+        if self.kept.handle is not None:
+            readable(self.kept.handle, LAST_SECONDS)
+        return DeadKernelError("Kernel died")
 
-    async def terminate(self, restart: bool = False) -> None:
-        await self.send_signal(signal.SIGKILL)
+    def interrupt(self) -> None:
+        self.kept.signal(SIGINT)
 
-    async def cleanup(self, restart: bool = False) -> None:
-        if self.kept:
-            self.kept.kill()
-            await self.wait()
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
-
-
-class SandboxedKernelClient(AsyncKernelClient):
-    """Talks with a kernel that has no heartbeat, and closes with its channels what they were opened in."""
-
-    def start_channels(self, **kwargs: Any) -> None:
-        super().start_channels(**kwargs | {"hb": False})
-        for channel in (self.shell_channel, self.iopub_channel, self.stdin_channel, self.control_channel):
-            channel.socket.linger = 0  # what a kernel that has ended did not take in is not kept for it
-
-    def stop_channels(self) -> None:
-        self.context.destroy(linger=0)
-        super().stop_channels()
-
-    async def wait_for_ready(self, timeout: float = 60) -> None:
-        """Return as soon as one answer has come whole on both channels. Raises RuntimeError."""
-        deadline = monotonic() + timeout
-        while monotonic() < deadline and await self.is_alive():
-            asked = self.kernel_info()
-            with contextlib.suppress(Empty):
-                while (await self.get_shell_msg(timeout=1))["parent_header"].get("msg_id") != asked:
-                    pass
-                state = ""
-                while state != "idle":  # what was said before this channel was connected is lost; then ask again
-                    said = await self.get_iopub_msg(timeout=0.1)
-                    state = said["parent_header"].get("msg_id") == asked and said["content"].get("execution_state")
-                return
-        raise RuntimeError("the kernel gave no answer")
-
-
-class SandboxedKernelManager(AsyncKernelManager):
-    """Manages a kernel that is forked in a sandbox."""
-
-    client_factory = Type(SandboxedKernelClient)
-
-    def __init__(self, sandbox: Sandbox, limits: dict, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.transport = "ipc"
-        self.context = bounded_context()
-        self.provisioner = SandboxProvisioner(parent=self, kernel_spec=self.kernel_spec, sandbox=sandbox)
-        self.provisioner.limits = limits
-
-    def client(self, **kwargs: Any):
-        return super().client(context=self.context, **kwargs)
-
-    async def shutdown_kernel(self, now: bool = True, restart: bool = False) -> None:
-        """At once, and without the tenth of a second after which the base class looks again."""
-        await self.provisioner.kill(restart)
-        await self.provisioner.wait()
-
-
-def bounded_context() -> zmq.asyncio.Context:
-    """Sockets made in it take no message that is too large, never connect twice, and don't wait for whoever is gone."""
-    context = zmq.asyncio.Context()
-    context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
-    context.setsockopt(zmq.RECONNECT_IVL, -1)
-    context.setsockopt(zmq.SNDTIMEO, 1000)
-    context.setsockopt(zmq.LINGER, 0)
-    return context
-
-
-@contextlib.contextmanager
-def listening(path: str):
-    """A listening Unix socket at ``path``."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
-        one.bind(path)
-        one.listen(8)
-        one.setblocking(False)
-        yield one
+    def end(self) -> None:
+        """End it with all that it has started, and wait until nothing of it is left."""
+        self.kept.kill()
+        while self.kept.alive():
+            readable(self.kept.handle, 1)
+        self.talk.close()
 
 
 def data_files(folder: Path) -> dict[str, Path]:

@@ -10,13 +10,12 @@ import json
 import os
 import re
 import tempfile
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import nbformat
-import zmq
+from nbclient.client import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
@@ -30,11 +29,13 @@ from traitlets.log import get_logger
 from autograder.check import MIME
 from autograder.colab import badge, repository, setup_cell
 from autograder.grading import wire
-from autograder.grading.kernels import SandboxedKernelManager
+from autograder.grading.kernels import Kernel
 from autograder.grading.notebooks import Unreadable, read_submission, readable_time, refused, small_text
 from autograder.grading.sandbox import NoSandbox, SandboxLost, furnish, shared_sandbox
 from autograder.grading.verdict import asked_by, called, digest_of, judged, outputs_of, question, secret_of, seed_of
 from autograder.judge import BrokenReference
+
+NEVER = 1_000_000  # seconds
 
 HAND_IN = """\
 ## Hand in
@@ -166,7 +167,9 @@ class RunCells(Execute):
         config=True
     )
     warm = List(
-        Unicode(), ["torch", "matplotlib.pyplot"], help="Modules that are imported once for all notebooks."
+        Unicode(),
+        ["torch", "matplotlib.pyplot"],
+        help="Modules that, where an assignment imports them, are imported once for all hand-ins.",
     ).tag(config=True)
     notebook_timeout = Integer(300, help="Seconds for one notebook; cells that come later are not run.").tag(
         config=True
@@ -184,66 +187,60 @@ class RunCells(Execute):
         self.printed = {}  # characters by cell index
         self.results = {}  # what to write into grade cells, by index
         self.probing = False
-        self.get_ready(nb, self.parent.parent.coursedir)
+        self.get_ready([nb], self.parent.parent.coursedir)
         names = resources["nbgrader"]
         secret = secret_of(Path(self.course.root))
         self.seed = seed_of(secret, names["assignment"], names.get("student", ""), digest_of(nb))
-        if self.execute:
+        if self.execute and self.confined:
+            self.run_confined(nb, resources)
+        elif self.execute:
+            stand_in()
             nb, resources = super().preprocess(nb, resources, km)
         for index, cell in enumerate(nb.cells):
             if cell.cell_type == "code":
-                cell.outputs = [output for output in cell.outputs if sound_output(output)]
                 if is_check(cell):
                     cell.outputs = self.results.get(index) or [error_output("NotRun", "this check was not run")]
                 cell.execution_count = cell.execution_count if type(cell.execution_count) is int else None
         return nb, resources
 
-    def create_kernel_manager(self):
-        if not self.confined:
-            stand_in()
-            return super().create_kernel_manager()
-        self.km = SandboxedKernelManager(
-            shared_sandbox(self.course.root),
-            {
-                "memory": self.memory_limit,
-                "disk": self.disk_limit,
-                "limits": {
-                    "DATA": self.memory_limit,
-                    "FSIZE": self.disk_limit,
-                    "NPROC": self.process_limit,
-                    "NOFILE": 1024,
-                    "CORE": 0,
-                },
-            },
-            kernel_name=self.kernel_name or self.nb.metadata.get("kernelspec", {}).get("name", "python3"),
-            config=self.config,
-        )
-        return self.km
+    def run_confined(self, nb, resources):
+        """Run every cell, as `preprocess` does outside a sandbox."""
+        NotebookClient.__init__(self, nb)
+        self._check_assign_resources(resources)
+        self.start_kernel()
+        try:
+            for index, cell in enumerate(nb.cells):
+                self.preprocess_cell(cell, resources, index)
+        finally:
+            self.kernel.end()
 
-    def get_ready(self, nb, course):
-        """Have the sandbox start, and meanwhile import what judging the notebook takes."""
+    def start_kernel(self):
+        """With copies of the data files that lie beside the assignment's source."""
+        assignment = self.resources["nbgrader"]["assignment"]
+        limits = {
+            "DATA": self.memory_limit,
+            "FSIZE": self.disk_limit,
+            "NPROC": self.process_limit,
+            "NOFILE": 1024,
+            "CORE": 0,
+        }
+        self.kernel = Kernel(
+            shared_sandbox(self.course.root),
+            {"memory": self.memory_limit, "disk": self.disk_limit, "limits": limits},
+            Path(self.course.format_path(self.course.source_directory, ".", assignment)),
+        )
+        self.kernel.wait_until_ready(self.startup_timeout)
+
+    def get_ready(self, notebooks, course):
+        """Have the sandbox start, and meanwhile import what judging the notebooks takes."""
         self.course = course
+        cells = [cell for nb in notebooks for cell in nb.cells if cell.cell_type == "code"]
         if self.confined and self.execute:
             sandbox = shared_sandbox(course.root)
-            sandbox.warm = list(self.warm)
+            sandbox.warm = [module for module in self.warm if any(imports(cell.source, module) for cell in cells)]
             sandbox.begin()
-        for cell in filter(is_check, nb.cells):
+        for cell in filter(is_check, cells):
             asked_by(cell.source, self.exercises)
-
-    def start_new_kernel(self, **kwargs):
-        """In the folder of the assignment's sources, of whose data files a confined kernel gets copies."""
-        if self.confined:
-            assignment = self.resources["nbgrader"]["assignment"]
-            kwargs["cwd"] = self.course.format_path(self.course.source_directory, ".", assignment)
-        return super().start_new_kernel(**kwargs)
-
-    def start_new_kernel_client(self):
-        km = self.km
-        try:
-            return super().start_new_kernel_client()
-        except Exception:
-            self.demand_sandbox(km)
-            raise
 
     def preprocess_cell(self, cell, resources, index):
         if cell.cell_type != "code":
@@ -256,8 +253,8 @@ class RunCells(Execute):
                 return super().preprocess_cell(cell, resources, index)
             self.results[index] = self.judge(cell, index)
             return cell, resources
-        except (DeadKernelError, zmq.Again):  # by the end of the cell, or before it: nobody takes the message
-            self.demand_sandbox(self.km)
+        except DeadKernelError:
+            self.demand_sandbox()
             why = "this cell ended the Python process (out of memory, exit, or a crash)"
             fault = error_output("DeadKernel", why)
         except CellTimeoutError:
@@ -265,16 +262,16 @@ class RunCells(Execute):
         except (Unjudgeable, SandboxLost, NoSandbox):
             raise
         except Exception as error:  # what a kernel sends can break whoever reads it; that is this cell's fault
-            self.demand_sandbox(self.km)
+            self.demand_sandbox()
             self.log.warning("Cell %d: %s: %s", index, type(error).__name__, error)
             fault = error_output("BadReply", "this cell made the Python process send messages that are none")
         self.blame(cell, index, fault)
         self.recover(index)
         return cell, resources
 
-    def demand_sandbox(self, km):
-        """Raises SandboxLost if the kernel of ``km`` ended with the whole sandbox, which is no hand-in's fault."""
-        kept = km.provisioner.kept if self.confined else None
+    def demand_sandbox(self):
+        """Raises SandboxLost if the kernel ended with the whole sandbox, which is no hand-in's fault."""
+        kept = self.kernel.kept if self.confined else None
         # Of a kernel that ends by itself, its keeper says why; it has no time to if it ends with the sandbox.
         if kept and not kept.alive() and not kept.why and not shared_sandbox(self.course.root).alive(5):
             raise SandboxLost("the sandbox ended, and the kernel with it") from None
@@ -328,11 +325,18 @@ class RunCells(Execute):
         ran = [i for i in range(index) if cells[i].cell_type == "code" and not is_check(cells[i])]
         restarted = False
         while not restarted and monotonic() < self.deadline:
-            self._cleanup_kernel()
-            self.km = self.create_kernel_manager()
-            self.start_new_kernel()
-            self.start_new_kernel_client()
+            self.restart_kernel()
             restarted = all(self.run_again(i) for i in ran if i not in self.fatal)
+
+    def restart_kernel(self):
+        if self.confined:
+            self.kernel.end()
+            self.start_kernel()
+            return
+        self._cleanup_kernel()
+        self.km = self.create_kernel_manager()
+        self.start_new_kernel()
+        self.start_new_kernel_client()
 
     def run_again(self, i):
         """Run cell ``i`` for its effects only. False if it takes the kernel down this time."""
@@ -340,12 +344,49 @@ class RunCells(Execute):
         try:
             self.execute_cell(nbformat.from_dict(dict(cell)), i)
         except Exception:
-            self.demand_sandbox(self.km)
+            self.demand_sandbox()
             self.fatal.add(i)
             return False
         finally:
             self.nb.cells[i] = cell
         return True
+
+    def execute_cell(self, cell, index, *arguments, **named):
+        """Run a cell. One that is interrupted when its time is over gets an error that says so.
+
+        Raises DeadKernelError if it ended the kernel, and CellTimeoutError if it could not be interrupted.
+        """
+        if not self.confined:
+            return super().execute_cell(cell, index, *arguments, **named)
+        if not cell.source.strip():
+            return cell
+        cell.outputs, self.clear_before_next_output = [], False
+        seconds = self.timeout or NEVER
+        try:
+            self.kernel.run(cell.source, monotonic() + seconds)
+            reply = self.listen(cell, index, monotonic() + seconds)
+        except TimeoutError:
+            self.kernel.interrupt()
+            try:
+                reply = self.listen(cell, index, monotonic() + self.iopub_timeout)
+            except TimeoutError:
+                raise CellTimeoutError("it could not be interrupted") from None
+            if reply.get("ename") != "KeyboardInterrupt":  # it ended by itself, and the signal is still on its way
+                sleep(0.2)
+            reply = {"status": "error", **self.error_on_timeout}
+        self.on_cell_executed(cell=cell, execute_reply={"content": reply})
+        return cell
+
+    def listen(self, cell, index, deadline):
+        """Take in what a cell shows. Returns the reply at its end, and raises TimeoutError if that is late."""
+        while monotonic() < deadline:
+            told = self.kernel.hear(deadline)
+            if told["msg_type"] == "execute_reply":
+                cell.execution_count = told["content"].get("execution_count")
+                return told["content"]
+            header = {"msg_type": told["msg_type"]}
+            self.process_message({**told, "header": header, "parent_header": {}}, cell, index)
+        raise TimeoutError
 
     def output(self, outs, msg, display_id, cell_index):
         """Bounded: text by its length, and all else by its number and its size."""
@@ -407,6 +448,11 @@ def stand_in():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+def imports(source, module):
+    """Whether a line of ``source`` looks like an import of ``module``, or of a part of its package."""
+    return bool(re.search(rf"^\s*(import|from)\b.*\b{module.partition('.')[0]}\b", source, flags=re.MULTILINE))
+
+
 def is_check(cell):
     """Whether a cell is a test of ours, whose source is not for the kernel."""
     return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
@@ -421,14 +467,6 @@ def reply_in(outputs):
         if output.output_type == "error":
             return None, f"{output.ename}: {output.evalue}"[:200].strip(": ")
     return None, ""
-
-
-def sound_output(output):
-    """Whether an output is one that a notebook may hold."""
-    with suppress(Exception):
-        nbformat.validate(output, ref="output", version=4, version_minor=5)
-        return True
-    return False
 
 
 def error_output(name, message):

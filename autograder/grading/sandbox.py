@@ -50,6 +50,7 @@ FURNISHED = {
     "kernel.py": INSIDE / "kernel.py",
     "autograder/__init__.py": INSIDE / "standin.py",
     "autograder/answering.py": INSIDE / "answering.py",
+    "autograder/cells.py": INSIDE / "cells.py",
     "autograder/wire.py": PACKAGE / "grading" / "wire.py",
     "autograder/probe.py": PACKAGE / "probe.py",
 }
@@ -244,8 +245,8 @@ class Sandbox:
         sender = next((data for _, kind, data in extras if kind == socket.SCM_CREDENTIALS), bytes(12))
         return message, int.from_bytes(sender[:4], sys.byteorder)
 
-    def fork(self, connection: dict, sockets: Sequence[socket.socket], files: dict[str, Path], limits: dict) -> "Kept":
-        """A fresh kernel on listening ``sockets``. Raises NoSandbox or SandboxLost."""
+    def fork(self, talk: socket.socket, files: Mapping[str, Path], limits: Mapping) -> "Kept":
+        """A fresh kernel at the other end of ``talk``, with copies of ``files``. Raises NoSandbox or SandboxLost."""
         self.start()
         report, theirs = os.pipe()
         with contextlib.ExitStack() as stack:
@@ -253,14 +254,8 @@ class Sandbox:
             opened = {name: open_regular(path) for name, path in files.items()}
             for descriptor in opened.values():
                 stack.callback(os.close, descriptor)
-            request = {
-                "connection": connection,
-                "sockets": len(sockets),
-                "files": list(opened),
-                "uid": FIRST_UID + os.getpid() % 4000,
-                **limits,
-            }
-            descriptors = array.array("i", [theirs, *(one.fileno() for one in sockets), *opened.values()])
+            request = {"files": list(opened), "uid": FIRST_UID + os.getpid() % 4000, **limits}
+            descriptors = array.array("i", [theirs, talk.fileno(), *opened.values()])
             try:
                 self.control.sendmsg(
                     [json.dumps(request).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]

@@ -201,6 +201,7 @@ def end_with(parent: int) -> None:
 def api(course: str, work: str, execute: bool = True, confined: bool = True):
     """nbgrader's API on the gradebook and the autograded folder of ``course``; everything else is in ``work``."""
     import nbgrader.api
+    from nbgrader import preprocessors as stock
     from nbgrader.apps.api import NbGraderAPI
 
     from autograder.grading.config import load
@@ -214,6 +215,9 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
     config.Intake.enabled = False  # has been done, with what can't be read put aside
+    for step in (stock.OverwriteKernelspec, stock.OverwriteCells):  # nor is there anything to put right in its place
+        with contextlib.suppress(ValueError):
+            config.Autograde.sanitize_preprocessors.remove(step)
     config.RunCells.execute = execute
     config.RunCells.confined = confined
     tempfile.tempdir = os.environ["TMPDIR"] = work  # what is left there goes when the run ends

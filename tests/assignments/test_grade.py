@@ -233,6 +233,7 @@ def test_what_was_put_right_is_said(graded):
     assert "root-answer: the answer cell was deleted." in found["answer-deleted"].notes
     assert any("ended the Python process" in note for note in found["exits"].notes)
     assert "double: it took longer than 5 seconds." in found["hangs"].notes
+    assert "double-answer: stopped when its time was over." in found["floods"].notes
     assert any("which is no time" in note for note in found["no time"].notes)
     assert found["a]b {c}"].code_score == 5
 

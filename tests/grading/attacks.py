@@ -119,13 +119,13 @@ FORGED_RESULTS = {
 
 FORGED_MESSAGES = {
     "results on the wire": """
-        kernel = get_ipython().kernel
+        shows = get_ipython().display_pub
         def double(x):
             for kind, content in [
                 ("execute_result", {"data": {"text/plain": "2.0"}, "metadata": {}, "execution_count": 1}),
                 ("status", {"execution_state": "idle"}),
             ]:
-                kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent("shell"))
+                shows.session.send(shows.pub_socket, kind, content, parent=shows.parent_header)
             return 0.0""",
     "an update that comes later": """
         from IPython.display import display, update_display
@@ -141,19 +141,21 @@ FORGED_MESSAGES = {
                 update_display({"text/plain": "2.0", "text/html": "2.0"}, raw=True, display_id="mine")
         threading.Thread(target=later, daemon=True).start()""",
     "messages that are none": """
-        kernel = get_ipython().kernel
+        shows = get_ipython().display_pub
         for content in [{}, {"data": 7}, {"execution_count": "<b>"}, {"name": 1, "text": []}, {"transient": 3}]:
             for kind in ["stream", "error", "display_data", "execute_result", "clear_output", "nonsense"]:
-                kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent("shell"))""",
+                shows.session.send(shows.pub_socket, kind, content, parent=shows.parent_header)""",
     "a reply that is none": """
-        kernel = get_ipython().kernel
+        shows, kernel = get_ipython().display_pub, get_ipython().kernel
+        way = {"stream": kernel.shell_stream, "ident": kernel._parent_ident["shell"]} if kernel else {"stream": None}
         def double(x):
-            kernel.session.send(kernel.shell_stream, "execute_reply", {"status": "error"},
-                                parent=kernel.get_parent("shell"), ident=kernel._parent_ident["shell"])
+            shows.session.send(msg_or_type="execute_reply", content={"status": "error"},
+                               parent=shows.parent_header, **way)
             return 0.0""",
     "bytes on the wire": """
         kernel = get_ipython().kernel
-        kernel.iopub_socket.send_multipart([b"<IDS|MSG>", b"", b"{", b"{", b"{", b"{"])""",
+        if kernel: kernel.iopub_socket.send_multipart([b"<IDS|MSG>", b"", b"{", b"{", b"{", b"{"])
+        else: get_ipython().display_pub.session.talk.sendall(b"{" * 100)""",
     "a widget that takes outputs over": """
         from comm import create_comm
         create_comm(target_name="jupyter.widget", data={"state": {"_model_module": "@jupyter-widgets/output",
@@ -161,6 +163,45 @@ FORGED_MESSAGES = {
     "a message of 100 MB": """
         from IPython.display import display
         display({"text/plain": "x" * 100_000_000}, raw=True)""",
+}
+
+BY_SOCKET = {  # that leads out of the sandbox
+    "half a message": """
+        def double(x):
+            get_ipython().display_pub.session.talk.sendall(bytes(3))
+            return 0.0""",
+    "length without a message": """
+        def double(x):
+            get_ipython().display_pub.session.talk.sendall(bytes([0, 200, 0, 0]))
+            return 0.0""",
+    "a message of nothing but brackets": """
+        from autograder import wire
+        inner = b"[" * 1_000_000
+        get_ipython().display_pub.session.talk.sendall(wire.LENGTH.pack(len(inner)) + inner)""",
+    "a reply before its time": """
+        def double(x):
+            get_ipython().display_pub.session.say("execute_reply", {"status": "ok", "execution_count": 1})
+            return 0.0""",
+    "a closed socket": "def double(x): get_ipython().display_pub.session.talk.close()",
+    "all descriptors closed": "import os; os.closerange(0, 1000)",
+    "somebody else who listens": """
+        import threading
+        talk = get_ipython().display_pub.session.talk
+        def listen():
+            while talk.recv(1000): pass
+        threading.Thread(target=listen, daemon=True).start()""",
+    "printing without end": "def double(x):\n    while True: print('x' * 1000, flush=True)",
+    "messages without end, signals ignored": """
+        import signal
+        def double(x):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            while True: get_ipython().display_pub.session.say("stream", {"name": "stdout", "text": "x" * 1000})""",
+    "no message is taken": """
+        import threading
+        def double(x):
+            get_ipython().display_pub.session.lock.acquire()
+            threading.Thread(target=print, args="x").start()
+            return 0.0""",
 }
 
 LOOKING_AROUND = {
@@ -323,10 +364,10 @@ BREAKING = {
 OWN_GOALS = {
     "input transformer", "cleanup transformer", "run_cell replaced", "syntax tree transformer", "package replaced",
     "says that it passed", "the same answer to every question", "comparisons that always hold",
-    "threads without end", "answers of the asker replayed",
+    "threads without end", "answers of the asker replayed", "a reply before its time", "somebody else who listens",
 }  # fmt: skip
 
-CODE = FORGED_RESULTS | FORGED_MESSAGES | LOOKING_AROUND | BREAKING
+CODE = FORGED_RESULTS | FORGED_MESSAGES | BY_SOCKET | LOOKING_AROUND | BREAKING
 
 
 # ---- attacks by what the file holds ---------------------------------------------------------------------------------

@@ -104,9 +104,10 @@ def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):
 
 KILL = """
 import os, psutil
+from autograder.grading.kernels import Kernel
 from autograder.grading.preprocessors import RunCells
 
-def {when}(self, *given, then=RunCells.{when}):
+def {when}(self, *given, then={of}.{when}):
     try:
         os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
@@ -117,15 +118,17 @@ def {when}(self, *given, then=RunCells.{when}):
         one.kill()
     return then(self, *given)
 
-RunCells.{when} = {when}
+{of}.{when} = {when}
 """
 
 
-@pytest.mark.parametrize("when", ["start_new_kernel_client", "preprocess_cell", "judge"])
-def test_a_sandbox_that_is_lost_costs_no_points_and_all_workers_have_the_same(course, tmp_path, when):
+@pytest.mark.parametrize(
+    ("of", "when"), [("Kernel", "wait_until_ready"), ("RunCells", "preprocess_cell"), ("RunCells", "judge")]
+)
+def test_a_sandbox_that_is_lost_costs_no_points_and_all_workers_have_the_same(course, tmp_path, of, when):
     settings, mark = course / "nbgrader_config.py", tmp_path / "mark"
     before = settings.read_text()
-    settings.write_text(before + KILL.format(mark=str(mark), when=when))
+    settings.write_text(before + KILL.format(mark=str(mark), of=of, when=when))
     command = [sys.executable, "-m", "autograder", "grade", NAME, "--course", str(course), "--workers", "2"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert mark.read_text() == "1", done.stdout + done.stderr

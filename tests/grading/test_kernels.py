@@ -1,18 +1,19 @@
-"""A kernel in the sandbox leaves nothing behind in the process that talked with it."""
+"""A kernel in the sandbox runs cells as Jupyter does, and leaves nothing behind in the process that talked with it."""
 
 import os
 import threading
 import time
 from copy import copy
+from time import monotonic
+from types import SimpleNamespace
 
 import nbformat
 import pytest
-import zmq
-from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
-from autograder.grading.kernels import SandboxedKernelManager
+from autograder.grading import preprocessors
+from autograder.grading.kernels import Kernel
 from autograder.grading.sandbox import Sandbox, readable
 
 LIMITS = {"memory": 1_000_000_000, "disk": 10_000_000, "limits": {}}
@@ -24,12 +25,36 @@ def sandbox(sandboxed):
         yield sandbox
 
 
+@pytest.fixture
+def kernel(sandbox):
+    kernel = Kernel(sandbox, LIMITS)
+    kernel.wait_until_ready(60)
+    yield kernel
+    kernel.end()
+
+
+def told(kernel, source):
+    """All messages of a cell."""
+    deadline, messages = monotonic() + 60, []
+    kernel.run(source, deadline)
+    while not messages or messages[-1]["msg_type"] != "execute_reply":
+        messages.append(kernel.hear(deadline))
+    return messages
+
+
+def printed(kernel, source, name="stdout"):
+    streams = [message["content"] for message in told(kernel, source) if message["msg_type"] == "stream"]
+    return "".join(stream["text"] for stream in streams if stream["name"] == name)
+
+
 def run(sandbox, *sources):
     """What the cells print, one after the other in one kernel."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    manager = SandboxedKernelManager(sandbox, LIMITS, kernel_name="python3")
-    NotebookClient(notebook, km=manager, shutdown_kernel="immediate").execute(cleanup_kc=True)
-    return ["".join(output.text for output in cell.outputs) for cell in notebook.cells]
+    kernel = Kernel(sandbox, LIMITS)
+    kernel.wait_until_ready(60)
+    try:
+        return [printed(kernel, source) for source in sources]
+    finally:
+        kernel.end()
 
 
 def crash(sandbox):
@@ -37,20 +62,101 @@ def crash(sandbox):
         run(sandbox, "import os; os._exit(1)")
 
 
-def test_a_kernel_that_has_ended_between_two_cells_holds_nobody_up(sandbox):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell("2")])
-    manager = SandboxedKernelManager(sandbox, LIMITS, kernel_name="python3")
+CELLS = [
+    "1 + 1",
+    "print('a')\nimport sys\nprint('b', file=sys.stderr)\n3",
+    "def f(x):\n    return 1 / x\nf(0)",
+    "x = (",
+    "import asyncio\nawait asyncio.sleep(0.01)\n_ + 1",
+    "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.figure(figsize=(1, 1))\nplt.plot([1, 2]);",
+    "from IPython.display import HTML, display\ndisplay(HTML('<b>x</b>'))\nHTML('y')",
+    "!echo hi",
+    "In[1], Out[1]",
+    "import threading\none = threading.Thread(target=print, args='t')\none.start()\none.join()",
+    "import comm\nasked = comm.create_comm(target_name='nobody')",
+    "open('beside.py', 'w').write('a = 1')\nimport beside\nbeside.a, __name__",
+    "print('z' * 100_000)",
+]
 
-    def end(cell_index, **_):
-        if cell_index == 0:
-            kept = manager.provisioner.kept
-            kept.kill()
-            assert readable(kept.handle, 60)
-            time.sleep(0.5)  # until the sockets are closed, too
 
-    client = NotebookClient(notebook, km=manager, shutdown_kernel="immediate", on_cell_executed=end)
-    with pytest.raises((DeadKernelError, zmq.Again)):
-        client.execute(cleanup_kc=True)
+def test_cells_show_what_they_show_in_jupyter(kernel, tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
+    NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for cell in notebook.cells:
+        *shown, reply = told(kernel, cell.source)
+        ours = [message for message in shown if not message["msg_type"].startswith("comm")]
+        assert [shown_by(one["msg_type"], one["content"]) for one in ours] == [
+            shown_by(output.output_type, output) for output in cell.outputs
+        ]
+        assert reply["content"]["execution_count"] == cell.execution_count
+        assert (reply["content"]["status"] == "error") == any(one.output_type == "error" for one in cell.outputs)
+
+
+def shown_by(kind, about):
+    if kind == "error":  # its text names files
+        return kind, about["ename"], len(about["traceback"])
+    data = {mime: "" if mime.startswith("image") else text for mime, text in about.get("data", {}).items()}
+    return kind, about.get("name"), about.get("text"), data
+
+
+def test_a_cell_that_asks_for_input_gets_an_error(kernel):
+    for source in ("input('name? ')", "import getpass; getpass.getpass()"):
+        assert told(kernel, source)[-1]["content"]["ename"] == "StdinNotImplementedError"
+
+
+@pytest.mark.parametrize("source", ["while True: print('x' * 90_000)", "while True: pass"], ids=["printing", "silent"])
+def test_an_interrupt_ends_a_cell_and_no_message(kernel, source):
+    for _ in range(5):
+        kernel.run(source, monotonic() + 60)
+        time.sleep(0.3)  # in which nobody takes what it says
+        kernel.interrupt()
+        time.sleep(0.2)
+        last = ""
+        while last != "execute_reply":
+            message = kernel.hear(monotonic() + 60)
+            last = message["msg_type"]
+        assert message["content"]["ename"] == "KeyboardInterrupt"
+        kernel.interrupt()  # for nobody, unless it takes longer than it takes to ask for the next cell
+        assert "1\n" in (printed(kernel, "print(1)") for _ in range(9))
+
+
+def test_what_is_too_much_to_show_is_left_out_and_said(kernel):
+    assert "too much to show" in printed(kernel, "from IPython.display import HTML; HTML('x' * 20_000_000)")
+
+
+def test_a_process_forked_by_a_cell_has_nothing_to_say(kernel):
+    source = "import os\nif not (child := os.fork()):\n    print('child')\n    os._exit(0)\nos.waitpid(child, 0)[1]"
+    assert printed(kernel, source) == ""
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\0\0\0\1[", b"\0\0\0\2{}", b'\0\0\0\4"xx"'])
+def test_what_is_no_message_is_refused(kernel, sent):
+    kernel.run(f"get_ipython().display_pub.session.talk.sendall({sent!r})", monotonic() + 60)
+    with pytest.raises(ValueError):
+        while True:
+            kernel.hear(monotonic() + 60)
+
+
+def test_half_a_message_is_waited_for_no_longer_than_was_asked(kernel):
+    kernel.run(
+        "get_ipython().display_pub.session.talk.sendall(bytes(3)); import time; time.sleep(60)", monotonic() + 60
+    )
+    with pytest.raises(TimeoutError):
+        kernel.hear(monotonic() + 0.5)
+
+
+def test_a_kernel_that_takes_no_cell_holds_nobody_up(kernel):
+    kernel.run("import time; time.sleep(60)", monotonic() + 60)
+    with pytest.raises(TimeoutError):
+        kernel.run("#" * 10_000_000, monotonic() + 0.5)
+
+
+def test_a_kernel_that_has_ended_between_two_cells_holds_nobody_up(kernel):
+    assert printed(kernel, "print(1)") == "1\n"
+    kernel.kept.kill()
+    assert readable(kernel.kept.handle, 60)
+    with pytest.raises(DeadKernelError):
+        told(kernel, "2")
 
 
 def test_two_that_ask_share_a_sandbox_and_their_kernels_have_nothing_of_it(sandbox):
@@ -85,15 +191,44 @@ def test_so_does_whoever_waited_for_it_to_be_ready(sandboxed):
 
 
 def test_a_kernel_ends_when_nobody_waits_for_it_any_more(sandbox):
-    manager = SandboxedKernelManager(sandbox, LIMITS, kernel_name="python3")
-    run_sync(manager.start_kernel)()
-    kept = manager.provisioner.kept
+    kernel = Kernel(sandbox, LIMITS)
+    kernel.wait_until_ready(60)
+    kept = kernel.kept
     assert kept.alive()
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, kept.report)  # as the end of our process would close it
     os.close(nowhere)
     assert readable(kept.handle, 60)
-    run_sync(manager.cleanup_resources)()
+    kernel.end()
+
+
+@pytest.mark.parametrize(
+    ("sources", "warm"),
+    [
+        (["import numpy as np"], []),
+        (["x = 1\nimport torch"], ["torch"]),
+        (["from torch.nn import functional as F"], ["torch"]),
+        (
+            ["import numpy, torch as t", "%matplotlib inline\nimport matplotlib.pyplot as plt"],
+            ["torch", "matplotlib.pyplot"],
+        ),
+        (["if True:\n    import torch"], ["torch"]),
+        (["torch = 1  # import nothing", "print('import')\ntorch", "import torchvision"], []),
+        (["import torch\nx = ("], ["torch"]),
+    ],
+)
+def test_what_an_assignment_imports_is_imported_once_for_all_its_hand_ins(monkeypatch, sources, warm):
+    asked = SimpleNamespace(begin=lambda: None)
+    monkeypatch.setattr(preprocessors, "shared_sandbox", lambda course: asked)
+    notebooks = [nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]) for source in sources]
+    preprocessors.RunCells().get_ready(notebooks, SimpleNamespace(root=""))
+    assert asked.warm == warm
+
+
+def test_what_an_assignment_does_not_import_can_be_imported_all_the_same(kernel):
+    assert printed(kernel, "import sys\nprint('torch' in sys.modules)\nimport torch\nprint(torch.ones(2).sum())") == (
+        "False\ntensor(2.)\n"
+    )
 
 
 def other(sandbox):

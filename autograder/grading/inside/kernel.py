@@ -29,19 +29,14 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 HOME = "/home/student"
 SCRATCH = ("/tmp", HOME, "/dev/shm")
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 NOSUID_NODEV, NOSUID_NODEV_NOEXEC, REC_PRIVATE = 6, 14, 0x44000
 SET_DUMPABLE, CAPBSET_DROP, SET_SECCOMP, SET_NO_NEW_PRIVS = 4, 24, 22, 38
-
-# What a kernel would else import for itself, beside the application.
-BY_EVERY_KERNEL = [
-    "numpy", "zmq", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
-    "sqlite3", "tornado.platform.asyncio", "tornado.queues", "IPython.core.debugger", "IPython.core.logger",
-    "IPython.extensions.storemagic", "encodings.idna", "autograder.answering",
-]  # fmt: skip
 
 JOIN = b"join"  # comes with a further control socket
 
@@ -55,11 +50,12 @@ def main(control: int) -> None:
     Whoever is outside says first what to import. A request may also bring a control socket for one more that asks.
     """
     first = socket.socket(fileno=control)
-    import ipykernel.kernelapp  # noqa: F401 - what it lacks is to be said, not passed over
+    from autograder import cells  # what it lacks is to be said, not passed over
 
     first.send(b"made")
-    import_all(BY_EVERY_KERNEL)
+    import_all(["autograder.answering"])
     import_all(json.loads(receive(first)[0] or b"[]"))
+    serve = partial(cells.serve, cells.make_shell())
     gc.collect()
     gc.freeze()
     first.send(b"ready")
@@ -71,7 +67,7 @@ def main(control: int) -> None:
                 controls.append(socket.socket(fileno=descriptors[0]))
                 say(controls[-1], "ready")
             elif message:
-                start_kernel(control, controls, json.loads(message), descriptors)
+                start_kernel(control, controls, json.loads(message), descriptors, serve)
             elif control is first:
                 return
             else:
@@ -85,7 +81,13 @@ def import_all(modules: list[str]) -> None:
             importlib.import_module(name)
 
 
-def start_kernel(control: socket.socket, controls: list[socket.socket], request: dict, descriptors: list[int]) -> None:
+def start_kernel(
+    control: socket.socket,
+    controls: list[socket.socket],
+    request: dict,
+    descriptors: list[int],
+    serve: Callable[[socket.socket], None],
+) -> None:
     """Fork a keeper for whoever is at the other end of ``control``. It has none of the other ``controls``."""
     root, uid, gid = os.geteuid() == 0, os.geteuid(), os.getegid()
     try:
@@ -93,7 +95,7 @@ def start_kernel(control: socket.socket, controls: list[socket.socket], request:
             for other in controls:
                 if other is not control:
                     other.close()
-            keep(control, request, descriptors, root, uid, gid)
+            keep(control, request, descriptors, serve, root, uid, gid)
     except (OSError, KeyError) as error:
         say(control, f"failed: {error}")
     for descriptor in descriptors:
@@ -138,15 +140,22 @@ def fork_into(namespaces: int) -> int:
     return pid
 
 
-def keep(control: socket.socket, request: dict, descriptors: list[int], root: bool, uid: int, gid: int) -> None:
+def keep(
+    control: socket.socket,
+    request: dict,
+    descriptors: list[int],
+    serve: Callable[[socket.socket], None],
+    root: bool,
+    uid: int,
+    gid: int,
+) -> None:
     """The keeper. Never returns."""
     try:
         if not root:
             write("/proc/self/setgroups", "deny")
             write("/proc/self/uid_map", f"{uid} {uid} 1")
             write("/proc/self/gid_map", f"{gid} {gid} 1")
-        report, *descriptors = descriptors
-        sockets, files = descriptors[: request["sockets"]], descriptors[request["sockets"] :]
+        report, talk, *files = descriptors
         furnish(request, root)
         # The other end learns our process id as it sees it from the credentials that the system puts on a message.
         control.send(b"kept")
@@ -157,9 +166,8 @@ def keep(control: socket.socket, request: dict, descriptors: list[int], root: bo
         kernel = os.fork()
         if kernel == 0:
             os.close(report)
-            run_kernel(request, sockets)
-        for descriptor in sockets:
-            os.close(descriptor)
+            run_kernel(request, socket.socket(fileno=talk), serve)
+        os.close(talk)
         signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
         os.write(report, watch(kernel, request["memory"], report).encode())
     except BaseException as error:
@@ -228,8 +236,8 @@ def watch(kernel: int, most: int, report: int) -> str:
 # ---- the kernel -----------------------------------------------------------------------------------------------------
 
 
-def run_kernel(request: dict, sockets: list[int]) -> None:
-    """Limits, filter, and then the notebook's kernel. Never returns."""
+def run_kernel(request: dict, talk: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    """Limits, filter, and then the notebook's cells. Never returns."""
     try:
         os.setsid()
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -243,57 +251,13 @@ def run_kernel(request: dict, sockets: list[int]) -> None:
             resource.setrlimit(kind, (most, most))
         filter_system_calls()
         os.chdir(HOME)
-        serve(request["connection"], sockets)
+        sys.argv = [""]
+        sys.modules["numpy"].random.seed()
+        if torch := sys.modules.get("torch"):
+            torch.seed()
+        serve(talk)
     finally:
         os._exit(1)
-
-
-def serve(connection: dict, sockets: list[int]) -> None:
-    """An ordinary IPython kernel, on sockets that were opened outside and handed in."""
-    import numpy as np
-    import zmq
-    from ipykernel.kernelapp import IPKernelApp
-    from traitlets.config import Config
-
-    handed = dict(enumerate(sockets, start=1))
-
-    class Kernel(IPKernelApp):
-        """A kernel without connection file and heartbeat: nobody asks for them."""
-
-        def parse_command_line(self, argv=None):
-            """There is none."""
-
-        def load_config_file(self, **_):
-            """Nor any settings but ours."""
-
-        def _try_bind_socket(self, s, port):
-            s.setsockopt(zmq.USE_FD, handed[port])
-            s.bind(f"ipc://{self.ip}-{port}")
-            return port
-
-        def init_control(self, context):
-            super().init_control(context)
-            with contextlib.suppress(zmq.ZMQError):  # the debugger's way to the shell, which needs a path
-                self.debug_shell_socket.disconnect(self.shell_socket.getsockopt(zmq.LAST_ENDPOINT))
-
-        def init_connection_file(self):
-            self.load_connection_info(connection)
-
-        def init_heartbeat(self):
-            pass
-
-        def write_connection_file(self, **_):
-            pass
-
-        def log_connection_info(self):
-            self._ports = {}
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    np.random.seed()
-    sys.argv = [""]
-    app = Kernel.instance(log_level=50, config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
-    app.initialize()
-    app.start()
 
 
 # System calls that no notebook needs and by which a process could get round its limits: other processes' memory, memory
