@@ -113,15 +113,14 @@ def grade(
         else:
             settings.RunCells.confined = confined
             assigned = [read_source(sources(course), name) for name in chosen]
-            with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
-                RunCells(config=settings).get_ready(assigned, directory(settings))
-            pool = Pool(workers, sandbox)
+            pool = Pool(workers, sandbox, assigned, settings)
         status = 0
         with locked(course, settings) as work, pool:
-            for name in chosen:
-                batch = Batch(name, course, work, GRACE + settings.RunCells.notebook_timeout, confined)
-                outcomes = grade_assignment(batch, folders[name], settings, pool, force, console)
-                console.print(table(name, outcomes))
+            seconds = GRACE + settings.RunCells.notebook_timeout
+            batches = [Batch(name, course, work, seconds, confined) for name in chosen]
+            for batch, graded in zip(batches, enter(batches, pool), strict=True):
+                outcomes = grade_assignment(batch, folders[batch.name], graded, settings, pool, force, console)
+                console.print(table(batch.name, outcomes))
                 console.print(tally(outcomes))
                 status |= any(outcome.score is None for outcome in outcomes)
     return status
@@ -265,11 +264,14 @@ class Batch:
 class Pool:
     """Some workers, and as many threads, each of which waits for one of them at a time.
 
-    Where this process has no other thread, the workers are forked from it, and have one sandbox together.
+    Where this process has no other thread, the workers are forked from it, and have one sandbox together. What judging
+    the notebooks ``assigned`` takes has then been imported.
     """
 
-    def __init__(self, size: int, sandbox: Sandbox | None) -> None:
-        self.sandbox = sandbox
+    def __init__(
+        self, size: int, sandbox: Sandbox | None, assigned: Sequence[nbformat.NotebookNode], settings: Config
+    ) -> None:
+        self.sandbox, self.assigned, self.settings = sandbox, assigned, settings
         self.workers = [Worker() for _ in range(size)]
         self.threads = ThreadPoolExecutor(size)
         self.free: SimpleQueue[Worker] = SimpleQueue()
@@ -277,9 +279,6 @@ class Pool:
             self.free.put(worker)
 
     def __enter__(self) -> "Pool":
-        if threading.active_count() == 1:
-            for worker in self.workers:
-                worker.fork(self.sandbox)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -288,9 +287,29 @@ class Pool:
             worker.__exit__()
         self.threads.shutdown()
 
-    def release(self, batch: Batch) -> dict:
-        """Have a worker enter the assignment."""
-        return self.run(batch.ask, "release").result()
+    def release(self, batches: Sequence[Batch]) -> list[dict]:
+        """Have a worker enter the assignments while this process gets ready to fork the others."""
+        first, told, alone = self.workers[0], Future(), threading.active_count() == 1
+
+        def ask() -> None:
+            try:
+                told.set_result([batch.ask(first, "release") for batch in batches])
+            except BaseException as error:
+                told.set_exception(error)
+
+        if alone:
+            first.fork(None)
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
+            RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
+        answers = told.result()
+        asking.join()
+        if alone:
+            first.end()
+            for worker in self.workers:
+                worker.fork(self.sandbox)
+        return answers
 
     def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:
         """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
@@ -305,32 +324,46 @@ class Pool:
         return self.threads.submit(with_worker)
 
 
+def enter(batches: Sequence[Batch], pool: Pool) -> list[dict]:
+    """Enter the assignments in the gradebook. Returns, of each, the scores of all who are graded. Raises BadInput."""
+    for batch in batches:
+        hidden = shutil.ignore_patterns(".*", "__pycache__")
+        shutil.copytree(sources(batch.course) / batch.name, batch.work / "source" / batch.name, ignore=hidden)
+    try:
+        answers = pool.release(batches)
+    except WorkerFailed as error:
+        raise BadInput(f"nbgrader could not make the student's version: {error}.") from None
+    for batch, answer in zip(batches, answers, strict=True):
+        if "error" in answer:
+            raise BadInput(f"nbgrader can't enter {batch.name} in the gradebook: {answer['error']}")
+    return [answer["graded"] for answer in answers]
+
+
 def grade_assignment(
-    batch: Batch, folders: Sequence[Path], settings: Config, pool: Pool, force: bool, console: Console
+    batch: Batch,
+    folders: Sequence[Path],
+    graded: dict,
+    settings: Config,
+    pool: Pool,
+    force: bool,
+    console: Console,
 ) -> list[Outcome]:
-    """Grade one assignment's submissions; the outcomes stand in the students' order."""
+    """Grade one assignment's submissions; the outcomes stand in the students' order. `enter` gave ``graded``."""
     name, course, work = batch.name, batch.course, batch.work
     source = sources(course) / name
-    shutil.copytree(source, work / "source" / name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     journal = Journal(journal_folder(course, settings) / f"{name}.jsonl")
     source_digest = digest([source / f"{name}.ipynb"])
     fingerprints = {folder.parent.name: source_digest + fingerprint_of(folder) for folder in folders}
     before = {} if force else journal.outcomes
     same = {student: one for student, one in before.items() if one.fingerprint == fingerprints.get(student)}
-    try:
-        answer = pool.release(batch)
-    except WorkerFailed as error:
-        raise BadInput(f"nbgrader could not make the student's version of {name}: {error}.") from None
-    if "error" in answer:
-        raise BadInput(f"nbgrader can't enter {name} in the gradebook: {answer['error']}")
     release = nbformat.read(work / "release" / name / f"{name}.ipynb", as_version=4)
     if force:
         journal.forget(folder.parent.name for folder in folders)
     outcomes, waiting = {}, []
     for folder in folders:
         student = folder.parent.name
-        if student in same and student in answer["graded"]:
-            scores = answer["graded"][student]  # to which manual grades may have come
+        if student in same and student in graded:
+            scores = graded[student]  # to which manual grades may have come
             outcomes[student] = Outcome(**asdict(same[student]) | scores)
         else:
             waiting.append(pool.run(grade_one, batch, folder, release, fingerprints[student]))
