@@ -18,10 +18,25 @@ from translator.evaluation import quality, translations
 from translator.runs import BadRun, Config, Run, write
 from translator.training import device_for, processes, train
 
-PRESETS = {
+PRESETS = {  # three sizes, and what the synthetic corpus wants
     "tiny": {"d_model": 128, "h": 4, "layers": 2, "d_ff": 512, "dropout": 0.1},
     "small": {"d_model": 256, "h": 4, "layers": 3, "d_ff": 512, "dropout": 0.3},
     "base": {"d_model": 512, "h": 8, "layers": 6, "d_ff": 2048, "dropout": 0.3},
+    "synthetic": {
+        "d_model": 128,
+        "h": 4,
+        "layers": 2,
+        "d_ff": 256,
+        "dropout": 0.0,
+        "vocabulary": 2000,
+        "tokens": 3072,
+        "lr": 5e-3,
+        "warmup": 100,
+        "smoothing": 0.05,
+        "average": 0.99,
+        "steps": 1400,
+        "evaluate_every": 350,
+    },
 }
 
 TOGETHER = 64  # lines of a file that are translated at once
@@ -38,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--task", choices=["translate", "complete"], help="complete: learn to finish sentences of the target language"
     )
-    training.add_argument("--preset", choices=PRESETS, default="small", help="the model's size")
+    training.add_argument(
+        "--preset", choices=PRESETS, help="the model's size; without it small, or synthetic for the corpus of that name"
+    )
     training.add_argument("--minutes", type=float, help="make the schedule about so long on this machine")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out")
     training.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -112,7 +129,8 @@ def train_command(options: argparse.Namespace) -> None:
     corpus = load(options.corpus, options.data, download_progress)
     given = {field.name: getattr(options, field.name, None) for field in fields(Config)}
     given = {name: value for name, value in given.items() if value is not None}
-    config = Config(**{**PRESETS[options.preset], **given})
+    preset = options.preset or ("synthetic" if options.corpus == "synthetic-zh-en" else "small")
+    config = Config(**{**PRESETS[preset], **given})
     prepare = with_own_code(options.own) if options.own else None
     with processes(device):
         train(options.out, corpus, config, device, options.minutes, options.resume, show, prepare=prepare)

@@ -451,12 +451,11 @@ def corpus(
             tree = derive(start, None, choose, dice)
         except DeadEnd:
             continue
-        if names_twice(tree):
+        if not length[0] <= len(chinese(tree)) <= length[1] or names_twice(tree):
             continue
         pair = realise(tree)
-        fits = length[0] <= len(pair.source) <= length[1]
         kept = split == "train" or pair.combinations & held_out()
-        if fits and kept and pair.source not in pairs:
+        if kept and pair.source not in pairs:
             pairs[pair.source], in_vain = pair, 0
     if len(pairs) < size:
         low, high = length
@@ -658,11 +657,12 @@ class Node:
     rule: Rule | None = None
     children: dict[str, "Node"] = field(default_factory=dict)
 
-    def below(self) -> Iterator["Node"]:
+    def below(self) -> list["Node"]:
         """This node and all under it."""
-        yield self
-        for child in self.children.values():
-            yield from child.below()
+        nodes = [self]
+        for node in nodes:  # which grows on the way
+            nodes += node.children.values()
+        return nodes
 
     @cached_property
     def text(self) -> str:

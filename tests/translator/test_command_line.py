@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -34,7 +35,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(corpora, "SYNTHETIC", {"train": (400, 1), "valid": (12, 2), "test": (12, 3)})
-        patch.setattr(__main__, "PRESETS", {"tiny": {"d_model": 32, "h": 2, "layers": 1, "d_ff": 32, "dropout": 0.0}})
+        tiny = {"d_model": 32, "h": 2, "layers": 1, "d_ff": 32, "dropout": 0.0}
+        patch.setitem(__main__.PRESETS, "tiny", tiny)
         for task in ("translate", "complete"):
             arguments = ["--corpus", "synthetic-zh-en", "--out", str(folder / task), "--preset", "tiny", "--task", task]
             assert __main__.main(["train", *arguments, *SMALL, "--device", "cpu"]) == 0
@@ -72,6 +74,19 @@ def test_a_runs_folder_holds_what_it_promises(trained):
     assert last["step"] == 150 and last["valid_loss"] > 0 and last["valid_bleu"] >= 0
     trained_lines = [line for line in one.metrics() if "loss" in line]
     assert all(line["tokens_per_second"] > 0 and line["seconds"] > 0 for line in trained_lines)
+
+
+def test_the_synthetic_corpus_has_a_preset_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(corpora, "SYNTHETIC", {"train": (40, 1), "valid": (4, 2), "test": (4, 3)})
+    asked = []
+    monkeypatch.setattr(__main__, "train", lambda folder, corpus, config, *_, **__: asked.append(config))
+    command = ["train", "--corpus", "synthetic-zh-en", "--out", str(tmp_path), "--device", "cpu"]
+    for more in ([], ["--steps", "7"], ["--preset", "tiny"]):
+        assert __main__.main([*command, *more]) == 0
+    own = __main__.PRESETS["synthetic"]
+    assert all(getattr(asked[0], name) == value for name, value in own.items())
+    assert asked[1] == replace(asked[0], steps=7)
+    assert asked[2].d_ff == __main__.PRESETS["tiny"]["d_ff"] != own["d_ff"]
 
 
 def test_every_point_of_the_curve_is_in_the_picture(tmp_path):

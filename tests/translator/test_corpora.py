@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server import serving, stalls, truncates
 
-from translator import corpora, download
+from translator import corpora, download, synthetic
 from translator.corpora import BadCorpus, load, normal, spread
 
 
@@ -133,6 +133,18 @@ def test_the_synthetic_corpus_needs_nothing_and_holds_combinations_out(monkeypat
     assert all(" " not in source for source, _ in corpus.train)
     assert not {x for x, _ in corpus.train} & {x for x, _ in corpus.valid + corpus.test}
     assert load("synthetic-zh-en").fingerprint() == corpus.fingerprint()
+
+
+def test_training_has_more_long_sentences_than_the_grammar_gives_but_valid_and_test_do_not(monkeypatch):
+    monkeypatch.setattr(corpora, "SYNTHETIC", {"train": (400, 1), "valid": (200, 2), "test": (200, 3)})
+    corpus = load("synthetic-zh-en")
+    shares = {  # of English sentences of 16 words or more; in Chinese they have about as many
+        part: sum(len(y.split()) > 15 for _, y in pairs) / len(pairs)
+        for part, pairs in [("train", corpus.train), ("valid", corpus.valid), ("test", corpus.test)]
+    }
+    assert shares["train"] > 0.55 and max(shares["valid"], shares["test"]) < 0.5
+    drawn = synthetic.corpus(200, seed=3, split="test")
+    assert corpus.test == [("".join(pair.source), " ".join(pair.target)) for pair in drawn]
 
 
 def swap(name, body):
