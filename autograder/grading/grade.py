@@ -289,7 +289,7 @@ class Pool:
 
     def release(self, batches: Sequence[Batch]) -> list[dict]:
         """Have a worker enter the assignments while this process gets ready to fork the others."""
-        first, told, alone = self.workers[0], Future(), threading.active_count() == 1
+        first, told, forked = self.workers[0], Future(), threading.active_count() == 1
 
         def ask() -> None:
             try:
@@ -297,7 +297,7 @@ class Pool:
             except BaseException as error:
                 told.set_exception(error)
 
-        if alone:
+        if forked:
             first.fork(None)
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
@@ -305,10 +305,11 @@ class Pool:
             RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
         answers = told.result()
         asking.join()
-        if alone:
+        if forked:
             first.end()
-            for worker in self.workers:
-                worker.fork(self.sandbox)
+            if threading.active_count() == 1:  # still
+                for worker in self.workers:
+                    worker.fork(self.sandbox)
         return answers
 
     def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:

@@ -55,6 +55,7 @@ class Talk(Session):
             self.say(msg_or_type, content)
 
     def say(self, kind: str, content: dict) -> None:
+        """Send a message, whole. In place of one that is too large, a word about it."""
         if self.owner != os.getpid():
             return
         message = wire.framed({"msg_type": kind, "content": content}, json_default)
