@@ -220,92 +220,97 @@ RUNS = json.loads(r"""
    "d_model": 128,
    "h": 4,
    "layers": 2,
-   "d_ff": 512,
-   "dropout": 0.1,
-   "vocabulary": 1000,
-   "tokens": 4096,
-   "lr": 0.003,
-   "warmup": 200,
+   "d_ff": 256,
+   "dropout": 0.0,
+   "word_dropout": 0.0,
+   "vocabulary": 2000,
+   "tokens": 3072,
+   "lr": 0.005,
+   "warmup": 100,
    "weight_decay": 0.01,
-   "smoothing": 0.1,
-   "average": 0.998,
+   "smoothing": 0.05,
+   "average": 0.99,
    "clip": 1.0,
-   "steps": 1000,
-   "evaluate_every": 250,
+   "steps": 1400,
+   "evaluate_every": 350,
    "patience": 10,
    "seed": 0
   },
   "about": {
-   "fingerprint": "24722d6eb1abd789",
-   "command": "python -m translator train --corpus synthetic-zh-en --out runs/synthetic --preset tiny --steps 1000 --vocabulary 1000 --lr 0.003 --warmup 200 --evaluate-every 250 --device cpu",
-   "revision": "e68b04b38e75aa3284dd1a1e993aae5a90f3d751",
+   "fingerprint": "72abce3c0edb629f",
+   "command": "python -m translator train --corpus synthetic-zh-en --out runs/synthetic --device cpu",
+   "revision": "f5bf5f9568d6f535f8229796c200b6c5dd529307",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
    "processes": 1,
    "threads": 1
   },
-  "recorded_with": "7ad083c5d6331533d333a0528215ec538e30f997",
+  "recorded_with": "05617bb6fc226268b86b3069d813e7d0cd79456f",
   "sentences": {
    "train": 40000,
    "valid": 495,
    "test": 1000
   },
-  "parameters": 1054208,
-  "best_step": 1000,
-  "cpu_or_gpu_seconds": 264.551101415,
-  "wall_seconds": 1394.2882156209998,
+  "parameters": 801280,
+  "best_step": 1400,
+  "cpu_or_gpu_seconds": 165.247970225,
+  "wall_seconds": 420.31186982500367,
   "tuning": {
-   "alpha": 1.6,
+   "alpha": 2.0,
    "valid_bleu": {
-    "0.6": 95.60339088649657,
-    "0.8": 95.82118169877413,
-    "1.0": 95.89564061379842,
-    "1.2": 96.1696166173043,
-    "1.4": 96.15181419677032,
-    "1.6": 96.30317493674971
+    "0.2": 99.23034845401484,
+    "0.4": 99.27183995730628,
+    "0.6": 99.27183995730628,
+    "0.8": 99.27183995730628,
+    "1.0": 99.27183995730628,
+    "1.2": 99.31301980386105,
+    "1.4": 99.31301980386105,
+    "1.6": 99.31301980386105,
+    "1.8": 99.31301980386105,
+    "2.0": 99.3382736985424
    },
-   "seconds": 19.806366472
+   "seconds": 7.288019052999999
   },
   "test": {
    "greedy": {
-    "bleu": 95.21517332707015,
-    "chrf": 97.06769443756038,
+    "bleu": 98.95544838052686,
+    "chrf": 99.36418970011395,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9850177837659926,
-    "length_ratio": 0.9851289044743166,
-    "exact_match": 87.8,
+    "brevity_penalty": 0.9981149864210852,
+    "length_ratio": 0.9981167608286252,
+    "exact_match": 97.5,
     "sentences": 1000,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 14.782426409998152,
-    "cpu_seconds": 1.874727472000001
+    "seconds": 1.4152478489995701,
+    "cpu_seconds": 1.3996665690000007
    },
    "beam 5, alpha 1": {
-    "bleu": 95.44669502150997,
-    "chrf": 97.17287179206906,
+    "bleu": 99.0593125775057,
+    "chrf": 99.43801399583504,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9815845604248157,
-    "length_ratio": 0.9817520618221962,
-    "exact_match": 87.7,
+    "brevity_penalty": 0.9970734583399672,
+    "length_ratio": 0.9970777323202805,
+    "exact_match": 97.6,
     "sentences": 1000,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 55.42359165599919,
-    "cpu_seconds": 6.6080024900000005
+    "seconds": 4.871293560994673,
+    "cpu_seconds": 4.815020941
    },
    "beam 5": {
-    "bleu": 95.88970995904813,
-    "chrf": 97.53183343502653,
+    "bleu": 98.98364795190537,
+    "chrf": 99.3861965854652,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9878480532403769,
-    "length_ratio": 0.9879212935904929,
-    "exact_match": 87.9,
+    "brevity_penalty": 0.9977896251370627,
+    "length_ratio": 0.9977920644197675,
+    "exact_match": 97.4,
     "sentences": 1000,
     "beam": 5,
-    "alpha": 1.6,
-    "seconds": 78.58527619500092,
-    "cpu_seconds": 6.937639579999999
+    "alpha": 2.0,
+    "seconds": 5.159514778002631,
+    "cpu_seconds": 5.1030494520000005
    }
   },
   "samples": [
@@ -316,7 +321,7 @@ RUNS = json.loads(r"""
    },
    {
     "source": "昨天小红在学校写了三首诗，男孩昨天晚上没买这辆汽车，喜欢咖啡的女人今天早上给了你的医生一个鸡蛋",
-    "output": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the doctor who likes eggs gave you an egg this morning",
+    "output": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the woman who likes coffee gave your doctor a egg this morning",
     "reference": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the woman who likes coffee gave your doctor an egg this morning"
    },
    {
@@ -350,74 +355,74 @@ RUNS = json.loads(r"""
     "reference": "her father wants to give their colleague an umbrella tomorrow"
    },
    {
-    "source": "公园里的客人明天会在餐馆做他的三明治吗？",
-    "output": "will the guest in the park make his sandwich that he made his sandwich in the restaurant tomorrow ?",
-    "reference": "will the guest in the park make his sandwich in the restaurant tomorrow ?"
-   },
-   {
-    "source": "今天早上警察看见了小明，上个星期李华邀请了女人，小红昨天晚上没写那首诗",
-    "output": "the police officer saw Xiaoming this morning , Li Hua invited Xiaohong last week , and Xiaohong did not write that poem last night",
-    "reference": "the police officer saw Xiaoming this morning , Li Hua invited the woman last week , and Xiaohong did not write that poem last night"
-   },
-   {
-    "source": "因为那四封信去年被她爸爸找到了，所以那个工人总是写诗",
-    "output": "that worker always writes poems because those four letters was found by her father last year",
-    "reference": "that worker always writes poems because those four letters were found by her father last year"
-   },
-   {
-    "source": "如果昨天晚上在学校写一封信的学生明天坐公共汽车去广州，他们就会买老师偷走的帽子",
-    "output": "if the student who was writing a letter in the school last night goes to Guangzhou by bus tomorrow , their teacher will buy the hat that their teacher stole",
-    "reference": "if the student who was writing a letter in the school last night goes to Guangzhou by bus tomorrow , they will buy the hat that the teacher stole"
-   },
-   {
-    "source": "箱子去年被他打开了，那四扇窗户去年被男人们打破了，去年我爸爸坐火车去了上海",
-    "output": "the box was opened by him last year , those four window was broken by the men last year , and my father went to Shanghai by train last year",
-    "reference": "the box was opened by him last year , those four windows were broken by the men last year , and my father went to Shanghai by train last year"
-   },
-   {
-    "source": "因为女人有时候写诗，所以男人们今天早上在餐馆买了司机们偷走的狗",
-    "output": "the men bought the dog that the drivers bought in the restaurant this morning because the woman sometimes writes poems",
-    "reference": "the men bought the dog that the drivers stole in the restaurant this morning because the woman sometimes writes poems"
-   },
-   {
     "source": "虽然明天早上我的同事会借给我们哥哥四个大盘子，但是喜欢三明治的工人昨天做了那个便宜的三明治",
-    "output": "although my colleague will lend our older brother four big plates tomorrow morning , the worker who likes sandwich made that cheap sandwich yesterday",
+    "output": "although my colleague will lend our older brother four big plates tomorrow morning , the worker who likes sandwiches made those three cheap sandwiches yesterday",
     "reference": "although my colleague will lend our older brother four big plates tomorrow morning , the worker who likes sandwiches made that cheap sandwich yesterday"
    },
    {
-    "source": "今天早上在公园吃一个小西红柿的女孩不应该喂那只鸟，但是每天早上警察在商店骑马",
-    "output": "the girl who was eating a small tomato in the park this morning should not feed that bird but that police officer rides horses in the shop every morning",
-    "reference": "the girl who was eating a small tomato in the park this morning should not feed that bird but the police officer rides horses in the shop every morning"
+    "source": "女人们今天早上在商店骑了两辆自行车，学校里的工人去年把大衣偷走了，女人昨天晚上做了一个小三明治，孩子昨天晚上把盘子打破了",
+    "output": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a coat last night , and the child broke the plate last night",
+    "reference": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a small sandwich last night , and the child broke the plate last night"
+   },
+   {
+    "source": "医院里的学生昨天把男孩拿走的钥匙偷走了",
+    "output": "the student in the hospital took away the key that the boy took away yesterday",
+    "reference": "the student in the hospital stole the key that the boy took away yesterday"
+   },
+   {
+    "source": "戴便宜的帽子的司机今天早上没买那杯咖啡，他们姐姐去年在医院找了他的羊，去年警察给了那个学生五本便宜的书",
+    "output": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and those five police officers gave that student five cheap books last year",
+    "reference": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and the police officer gave that student five cheap books last year"
+   },
+   {
+    "source": "喜欢三明治的学生昨天把他们拿走的信放在了椅子上，去年他们坐火车去了广州，今天早上女孩们批评了我的老师",
+    "output": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girl criticized my teacher this morning",
+    "reference": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girls criticized my teacher this morning"
+   },
+   {
+    "source": "那五个警察去年被你邀请了，穿旧衬衫的警察今天早上在医院写了这首诗，昨天晚上他们的学生在图书馆卖了他借的手机",
+    "output": "those five police officers were invited by you last year , the police officer who is wearing a shirt wrote this morning , and their student borrowed the phone that he borrowed in the library last night",
+    "reference": "those five police officers were invited by you last year , the police officer who is wearing an old shirt wrote this poem in the hospital this morning , and their student sold the phone that he borrowed in the library last night"
+   },
+   {
+    "source": "戴大帽子的工人昨天在学校吃了一碗面条，上个星期孩子们把自行车修好了，昨天晚上司机把你姐姐卖的汽车修好了",
+    "output": "the worker who is wearing a big hat ate a bowl of noodles in the school yesterday , the children repaired the bicycle last night , and the driver sold the car that your older sister sold last night",
+    "reference": "the worker who is wearing a big hat ate a bowl of noodles in the school yesterday , the children repaired the bicycle last week , and the driver repaired the car that your older sister sold last night"
+   },
+   {
+    "source": "昨天警察们坐飞机去了上海，穿漂亮的衬衫的警察去年把那两个西红柿吃掉了，老师们上个星期坐火车去了成都",
+    "output": "the police officers went to Shanghai by plane yesterday , the police officer who is wearing a beautiful shirt ate those two tomatoes last year , and the teachers went to Chengdu by train last week",
+    "reference": "the police officers went to Shanghai by plane yesterday , the police officer who is wearing a beautiful shirt ate up those two tomatoes last year , and the teachers went to Chengdu by train last week"
    }
   ],
   "curve": [
    {
-    "step": 250,
-    "valid_loss": 0.7717720487113101,
-    "valid_bleu": 56.667676377888796,
-    "seconds": 62.817601847999995,
-    "wall_seconds": 301.23633130300004
+    "step": 350,
+    "valid_loss": 0.23395161158202885,
+    "valid_bleu": 84.03403624467164,
+    "seconds": 39.978010613,
+    "wall_seconds": 50.29138036600489
    },
    {
-    "step": 500,
-    "valid_loss": 0.1836855948087987,
-    "valid_bleu": 87.94755804823745,
-    "seconds": 129.645044877,
-    "wall_seconds": 645.3808188410003
+    "step": 700,
+    "valid_loss": 0.08752636462579169,
+    "valid_bleu": 95.01269421406518,
+    "seconds": 79.31343465100001,
+    "wall_seconds": 103.17131023600814
    },
    {
-    "step": 750,
-    "valid_loss": 0.11709599672231656,
-    "valid_bleu": 93.7567418267364,
-    "seconds": 197.819147092,
-    "wall_seconds": 1064.090451766002
+    "step": 1050,
+    "valid_loss": 0.06273758663788163,
+    "valid_bleu": 98.62964411254237,
+    "seconds": 118.69046216400001,
+    "wall_seconds": 195.43615658899944
    },
    {
-    "step": 1000,
-    "valid_loss": 0.09557191639730375,
-    "valid_bleu": 96.04168546263375,
-    "seconds": 264.551101415,
-    "wall_seconds": 1394.2882156209998
+    "step": 1400,
+    "valid_loss": 0.06526388395270956,
+    "valid_bleu": 99.44613285196564,
+    "seconds": 165.247970225,
+    "wall_seconds": 420.31186982500367
    }
   ]
  },
