@@ -435,24 +435,24 @@ RUNS = json.loads(r"""
    "layers": 3,
    "d_ff": 512,
    "dropout": 0.3,
-   "word_dropout": 0.1,
+   "word_dropout": 0.2,
    "vocabulary": 6000,
-   "tokens": 4096,
-   "lr": 0.002,
-   "warmup": 400,
+   "tokens": 2048,
+   "lr": 0.0014,
+   "warmup": 800,
    "weight_decay": 0.01,
    "smoothing": 0.1,
    "average": 0.998,
    "clip": 1.0,
-   "steps": 4800,
-   "evaluate_every": 500,
+   "steps": 8800,
+   "evaluate_every": 1000,
    "patience": 10,
    "seed": 0
   },
   "about": {
    "fingerprint": "79e7b6a9026f0ac8",
-   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --vocabulary 6000 --word-dropout 0.1 --steps 4800 --device cpu",
-   "revision": "93df10e70c7a1369d59dc3d68bc6d0ae5ec71742",
+   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --vocabulary 6000 --word-dropout 0.2 --tokens 2048 --lr 0.0014 --warmup 800 --steps 8800 --evaluate-every 1000 --device cpu",
+   "revision": "75c2540c59eb1a033120d81f2220471e9333a98f",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
@@ -466,64 +466,64 @@ RUNS = json.loads(r"""
    "test": 979
   },
   "parameters": 5490688,
-  "best_step": 4800,
-  "cpu_or_gpu_seconds": 2517.971658115,
-  "wall_seconds": 2837.6322064049964,
+  "best_step": 8000,
+  "cpu_or_gpu_seconds": 2770.291225924,
+  "wall_seconds": 3569.7164374569984,
   "tuning": {
-   "alpha": 0.8,
+   "alpha": 1.0,
    "valid_bleu": {
-    "0.2": 33.34056110750326,
-    "0.4": 33.3006940313531,
-    "0.6": 33.21284032343895,
-    "0.8": 33.357071113899636,
-    "1.0": 33.24494835760177,
-    "1.2": 33.05841122282936,
-    "1.4": 33.082404883326525,
-    "1.6": 33.072957070783986,
-    "1.8": 33.05991580881838,
-    "2.0": 33.09004390349266
+    "0.2": 32.46307023635894,
+    "0.4": 32.458471924962744,
+    "0.6": 32.53174556316386,
+    "0.8": 32.59871939589572,
+    "1.0": 32.77095417027281,
+    "1.2": 32.63126556993427,
+    "1.4": 32.56234769998675,
+    "1.6": 32.66056255053986,
+    "1.8": 32.675356950980515,
+    "2.0": 32.619085156763155
    },
-   "seconds": 11.081686924
+   "seconds": 11.272181331999946
   },
   "test": {
    "greedy": {
-    "bleu": 28.873286899634767,
-    "chrf": 46.252708335428316,
+    "bleu": 29.149374085299307,
+    "chrf": 45.89246701154773,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9438773843740353,
-    "length_ratio": 0.9453949244368406,
-    "exact_match": 11.235955056179776,
+    "brevity_penalty": 0.9470345305266832,
+    "length_ratio": 0.9483889364128885,
+    "exact_match": 11.8488253319714,
     "sentences": 979,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 3.9080383660038933,
-    "cpu_seconds": 2.5271733449999996
+    "seconds": 2.7649894909991417,
+    "cpu_seconds": 2.7645586469999994
    },
    "beam 5, alpha 1": {
-    "bleu": 31.696806541465147,
-    "chrf": 48.50418216099403,
+    "bleu": 31.37407179793005,
+    "chrf": 47.96631823702194,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.916272141738461,
-    "length_ratio": 0.9195893926432849,
-    "exact_match": 13.176710929519919,
+    "brevity_penalty": 0.9296294138776358,
+    "length_ratio": 0.9319931565440548,
+    "exact_match": 13.38100102145046,
     "sentences": 979,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 12.601884684991091,
-    "cpu_seconds": 8.335428188
+    "seconds": 8.867688318001456,
+    "cpu_seconds": 8.866762566
    },
    "beam 5": {
-    "bleu": 31.384956660030447,
-    "chrf": 48.37084439708845,
+    "bleu": 31.37407179793005,
+    "chrf": 47.96631823702194,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.908831903522567,
-    "length_ratio": 0.9127459366980325,
-    "exact_match": 13.074565883554648,
+    "brevity_penalty": 0.9296294138776358,
+    "length_ratio": 0.9319931565440548,
+    "exact_match": 13.38100102145046,
     "sentences": 979,
     "beam": 5,
-    "alpha": 0.8,
-    "seconds": 12.412018007991719,
-    "cpu_seconds": 8.218923700000001
+    "alpha": 1.0,
+    "seconds": 9.15567165700486,
+    "cpu_seconds": 9.154266062000001
    }
   },
   "samples": [
@@ -537,7 +537,7 @@ RUNS = json.loads(r"""
    },
    {
     "source": "他的哥哥在学校教英语。",
-    "output": "His brother teaches English at school."
+    "output": "His brother is at school."
    },
    {
     "source": "如果明天下雨，我们就待在家里。",
@@ -545,79 +545,72 @@ RUNS = json.loads(r"""
    },
    {
     "source": "注意力就是你所需要的一切。",
-    "output": "It's everything you need."
+    "output": "Be careful if you need everything you need."
    }
   ],
   "curve": [
    {
-    "step": 500,
-    "valid_loss": 2.3256463151637132,
-    "valid_bleu": 11.02039608486174,
-    "seconds": 266.316380314,
-    "wall_seconds": 505.27780246600014
-   },
-   {
     "step": 1000,
-    "valid_loss": 1.648799027853865,
-    "valid_bleu": 28.80133646260434,
-    "seconds": 526.137644896,
-    "wall_seconds": 788.5468519029964
-   },
-   {
-    "step": 1500,
-    "valid_loss": 1.46259680026915,
-    "valid_bleu": 33.62765562670356,
-    "seconds": 790.511255141,
-    "wall_seconds": 1080.0720838779962
+    "valid_loss": 2.843886120484607,
+    "valid_bleu": 10.03533476068422,
+    "seconds": 298.90317902199996,
+    "wall_seconds": 696.8183964339987
    },
    {
     "step": 2000,
-    "valid_loss": 1.3694452735466687,
-    "valid_bleu": 34.772919319912454,
-    "seconds": 1054.82607611,
-    "wall_seconds": 1348.10586874
-   },
-   {
-    "step": 2500,
-    "valid_loss": 1.3112374902740727,
-    "valid_bleu": 37.145508077776284,
-    "seconds": 1314.863575439,
-    "wall_seconds": 1615.797515833001
+    "valid_loss": 2.198836386400481,
+    "valid_bleu": 20.771027813387253,
+    "seconds": 606.274763418,
+    "wall_seconds": 1134.5535696849984
    },
    {
     "step": 3000,
-    "valid_loss": 1.2813902443986598,
-    "valid_bleu": 37.70523892041216,
-    "seconds": 1574.075710891,
-    "wall_seconds": 1878.6274451779973
-   },
-   {
-    "step": 3500,
-    "valid_loss": 1.26651838349133,
-    "valid_bleu": 38.835402798878064,
-    "seconds": 1835.163905128,
-    "wall_seconds": 2144.1747400319946
+    "valid_loss": 1.9872775943365821,
+    "valid_bleu": 24.30377926783634,
+    "seconds": 959.205373402,
+    "wall_seconds": 1708.8671272859938
    },
    {
     "step": 4000,
-    "valid_loss": 1.2562204996744792,
-    "valid_bleu": 39.445579248068185,
-    "seconds": 2096.060310911,
-    "wall_seconds": 2410.1892150389976
+    "valid_loss": 1.8667876618136667,
+    "valid_bleu": 26.073790400774012,
+    "seconds": 1264.794156013,
+    "wall_seconds": 2060.729475672997
    },
    {
-    "step": 4500,
-    "valid_loss": 1.2512313718718242,
-    "valid_bleu": 39.17140252892671,
-    "seconds": 2359.777644444,
-    "wall_seconds": 2679.2977057389944
+    "step": 5000,
+    "valid_loss": 1.7972641872494135,
+    "valid_bleu": 28.275865113574365,
+    "seconds": 1582.164051984,
+    "wall_seconds": 2379.0507164789888
    },
    {
-    "step": 4800,
-    "valid_loss": 1.2499186818192645,
-    "valid_bleu": 39.48776763400383,
-    "seconds": 2517.971658115,
-    "wall_seconds": 2837.6322064049964
+    "step": 6000,
+    "valid_loss": 1.754262137334339,
+    "valid_bleu": 29.443522892571565,
+    "seconds": 1899.998521816,
+    "wall_seconds": 2697.9238489019917
+   },
+   {
+    "step": 7000,
+    "valid_loss": 1.726447605850673,
+    "valid_bleu": 30.519568698398952,
+    "seconds": 2208.044183682,
+    "wall_seconds": 3006.3945723409997
+   },
+   {
+    "step": 8000,
+    "valid_loss": 1.708532981746661,
+    "valid_bleu": 30.87297854803148,
+    "seconds": 2522.384577095,
+    "wall_seconds": 3321.4504147029947
+   },
+   {
+    "step": 8800,
+    "valid_loss": 1.7044135115721044,
+    "valid_bleu": 30.823934546904145,
+    "seconds": 2770.291225924,
+    "wall_seconds": 3569.7164374569984
    }
   ]
  }
