@@ -333,7 +333,8 @@ def enter(batches: Sequence[Batch], pool: Pool) -> list[dict]:
     try:
         answers = pool.release(batches)
     except WorkerFailed as error:
-        raise BadInput(f"nbgrader could not make the student's version: {error}.") from None
+        names = ", ".join(batch.name for batch in batches)
+        raise BadInput(f"nbgrader could not make the student's version of {names}: {error}.") from None
     for batch, answer in zip(batches, answers, strict=True):
         if "error" in answer:
             raise BadInput(f"nbgrader can't enter {batch.name} in the gradebook: {answer['error']}")

@@ -133,6 +133,19 @@ def test_a_process_forked_by_a_cell_has_nothing_to_say(kernel):
     assert printed(kernel, source) == ""
 
 
+def test_nor_does_one_that_comes_back_from_its_cell_take_the_next_cells(kernel):
+    printed(kernel, "import os\nfor _ in range(3):\n    os.fork()")
+    assert [printed(kernel, f"print({n})") for n in range(20)] == [f"{n}\n" for n in range(20)]
+
+
+def test_an_error_that_cannot_be_told_is_an_error_all_the_same(kernel):
+    mute = "class Mute(Exception):\n    def __str__(self):\n        if not next(times): 1 / 0\n        return 'x'\n"
+    for number in range(6):  # at one of these times it is asked for the reply
+        times = [1] * number + [0] * 20
+        assert told(kernel, f"times = iter({times})\n{mute}raise Mute")[-1]["content"]["status"] == "error"
+    assert printed(kernel, "print(1)") == "1\n"
+
+
 @pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\0\0\0\1[", b"\0\0\0\2{}", b'\0\0\0\4"xx"'])
 def test_what_is_no_message_is_refused(kernel, sent):
     kernel.run(f"get_ipython().display_pub.session.talk.sendall({sent!r})", monotonic() + 60)

@@ -23,7 +23,7 @@ from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from traitlets.config import Config
 
-from autograder import wire
+from autograder import probe, wire
 
 MOST_BYTES = 15_000_000  # of one message
 MOST_TEXT = 100_000  # characters that are printed before they are sent
@@ -135,7 +135,7 @@ def make_shell() -> Shell:
 
 
 def serve(shell: Shell, talk: socket.socket) -> None:
-    """Run one cell after the other, until nobody asks any more."""
+    """Run one cell after the other, until nobody asks any more. A process that a cell forks comes back, and ends."""
     session = shell.displayhook.session
     session.open(talk)
     sys.stdout, sys.stderr = Printed("stdout", 1, session), Printed("stderr", 2, session)
@@ -143,7 +143,7 @@ def serve(shell: Shell, talk: socket.socket) -> None:
     sys.path.insert(0, "")
     printed = sys.stdout, sys.stderr
     session.say("ready", {})
-    while (asked := session.hear()) is not None:
+    while session.owner == os.getpid() and (asked := session.hear()) is not None:
         session.say("execute_reply", run(shell, asked["code"], printed))
 
 
@@ -163,7 +163,11 @@ def run(shell: Shell, code: str, printed: tuple[Printed, Printed]) -> dict:
         shell.payload_manager.clear_payload()
     reply = {"status": "ok", "execution_count": shell.execution_count - 1}
     if error is not None:
-        about = {"ename": type(error).__name__, "evalue": str(error), "traceback": shell._last_traceback or []}
+        about = {
+            "ename": type(error).__name__,
+            "evalue": probe.plain_text(error),
+            "traceback": shell._last_traceback or [],
+        }
         reply |= {"status": "error", **about}
     return reply
 
