@@ -3,6 +3,7 @@
 nbgrader takes seconds to import, so each command imports what it needs when it runs.
 """
 
+import gc
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -94,6 +95,7 @@ def run_release(args) -> int:
 
 def run_grade(args) -> int:
     """Exit status 0: every submission has a score or a stated reason; 1: one has neither; 2: bad input."""
+    gc.set_threshold(50_000)  # next to nothing of what is imported, or made for a hand-in, is garbage in cycles
     from autograder.grading.sandbox import PACKAGE, NoSandbox, shared_sandbox
 
     course = (args.course or PACKAGE.parent).absolute()

@@ -49,7 +49,7 @@ from autograder.grading.notebooks import (
 )
 from autograder.grading.preprocessors import RunCells
 from autograder.grading.sandbox import Sandbox, shared_sandbox, trouble
-from autograder.grading.worker import Worker, WorkerFailed
+from autograder.grading.worker import Worker, WorkerFailed, get_ready
 
 GRACE = (
     120  # seconds that nbgrader's own work, a slow start and the end of a kernel may take beside the notebook's time
@@ -302,6 +302,7 @@ class Pool:
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
+            get_ready(self.assigned)
             RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
         answers = told.result()
         asking.join()

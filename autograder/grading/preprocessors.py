@@ -106,9 +106,12 @@ class Intake(NotebookExporter):
     enabled = Bool(True, help="Whether to normalise; off where that has been done before.").tag(config=True)
 
     def from_filename(self, filename, resources=None, **kw):
-        if not (self.enabled and self.parent and getattr(self.parent, "_sanitizing", False)):
+        path, sanitizing = Path(filename), getattr(self.parent, "_sanitizing", False)
+        if sanitizing and not (self.enabled or self._preprocessors):  # there is nothing to be done
+            resources["output_extension"] = self.file_extension
+            return path.read_text("utf-8"), resources
+        if not (sanitizing and self.enabled):
             return super().from_filename(filename, resources, **kw)
-        path = Path(filename)
         course, names = self.parent.coursedir, resources["nbgrader"]
         release = Path(course.format_path(course.release_directory, ".", names["assignment"])) / path.name
         if not release.is_file():

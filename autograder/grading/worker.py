@@ -159,6 +159,9 @@ class Forked:
 
 # ---- inside the process ---------------------------------------------------------------------------------------------
 
+FIGURES = ("score", "max_score", "code_score", "max_code_score", "needs_manual_grade", "late_submission_penalty")
+engines = []  # of the gradebooks that were opened
+
 
 def keep_only(*standard: int, kept: Sequence[int]) -> None:
     """Have these descriptors as standard input, output and error, keep some more, and close all others."""
@@ -176,6 +179,16 @@ def keep_only(*standard: int, kept: Sequence[int]) -> None:
         torch.set_num_threads(1)  # other threads, of a parent that had some, are not here
 
 
+def get_ready(notebooks: Sequence[Mapping]) -> None:
+    """Do before workers are forked what each would have to do at its first job."""
+    import nbformat
+    from sqlalchemy.orm import configure_mappers
+
+    configure_mappers()
+    for notebook in notebooks:  # the first of a format compiles its rules
+        nbformat.validate(notebook, relax_add_props=True)
+
+
 def main(parent: int) -> None:
     """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error."""
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
@@ -188,6 +201,8 @@ def main(parent: int) -> None:
             answer = jobs[job.pop("kind")](**job)
         except Exception as error:
             answer = {"error": sentence(error), "log": traceback.format_exc()}
+        for engine in engines:
+            engine.dispose()
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -200,22 +215,18 @@ def end_with(parent: int) -> None:
 
 def api(course: str, work: str, execute: bool = True, confined: bool = True):
     """nbgrader's API on the gradebook and the autograded folder of ``course``; everything else is in ``work``."""
-    import nbgrader.api
     from nbgrader import preprocessors as stock
     from nbgrader.apps.api import NbGraderAPI
 
     from autograder.grading.config import load
 
-    # nbgrader opens the gradebook ten times for a hand-in, each time with an engine that compiles every query anew, and
-    # looks whether there is each of its tables.
-    if not hasattr(nbgrader.api.create_engine, "cache_info"):
-        nbgrader.api.create_engine = functools.cache(nbgrader.api.create_engine)
-        nbgrader.api.Base.metadata.create_all = functools.cache(nbgrader.api.Base.metadata.create_all)
+    open_once()
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
     config.Intake.enabled = False  # has been done, with what can't be read put aside
-    for step in (stock.OverwriteKernelspec, stock.OverwriteCells):  # nor is there anything to put right in its place
+    # Nor is there anything to put right in its place.
+    for step in (stock.ClearOutput, stock.DeduplicateIds, stock.OverwriteKernelspec, stock.OverwriteCells):
         with contextlib.suppress(ValueError):
             config.Autograde.sanitize_preprocessors.remove(step)
     config.RunCells.execute = execute
@@ -223,6 +234,27 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
     tempfile.tempdir = os.environ["TMPDIR"] = work  # what is left there goes when the run ends
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)
+
+
+@functools.cache
+def open_once() -> None:
+    """Have nbgrader open a gradebook once in this process, and connect to it once for a job.
+
+    By itself it does so ten times for a hand-in, each time with an engine that compiles every query anew, and looks
+    each time whether all tables and the course are there.
+    """
+    from nbgrader.api import Gradebook
+
+    stock = Gradebook.__init__
+
+    @functools.cache
+    def opened(folder: str, *which: str) -> dict:
+        stock(book := Gradebook.__new__(Gradebook), *which)
+        engines.append(book.engine)
+        return vars(book)
+
+    Gradebook.__init__ = lambda book, *which: vars(book).update(opened(os.getcwd(), *which))
+    Gradebook.close = lambda book: book.db.remove()
 
 
 def release(course: str, work: str, assignment: str) -> dict:
@@ -267,13 +299,20 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool, 
 
 def scores(submission) -> dict:
     """What the gradebook says of a submission."""
+    from nbgrader.api import BaseCell, Grade, SubmittedNotebook
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    gradebook = object_session(submission)
+    gradebook.refresh(submission, FIGURES)  # each by itself would be a query
+    parts = select(BaseCell.name, Grade.score).join(Grade.cell).join(Grade.notebook)
     return {
         "score": submission.score - (submission.late_submission_penalty or 0),
         "max_score": submission.max_score,
         "code_score": submission.code_score,
         "max_code_score": submission.max_code_score,
         "to_read": bool(submission.needs_manual_grade),
-        "parts": {grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades},
+        "parts": dict(gradebook.execute(parts.where(SubmittedNotebook.assignment_id == submission.id)).tuples().all()),
     }
 
 

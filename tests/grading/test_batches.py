@@ -6,6 +6,7 @@ import sys
 import time
 from io import StringIO
 
+import nbformat
 import psutil
 import pytest
 from nbgrader.api import Gradebook
@@ -64,6 +65,27 @@ EARNED = {"ada": 5, "bob": 2, "cy": 3, "di": 5}
 def test_several_workers_give_the_same_scores(course):
     assert grade([NAME], course, console=Console(file=StringIO()), workers=3) == 0
     assert scores(course) == EARNED
+
+
+STEP = """
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+class Greet(NbGraderPreprocessor):
+    def preprocess(self, nb, resources):
+        nb.cells[0].source += " for " + resources["nbgrader"]["student"]
+        return nb, resources
+
+c.Autograde.sanitize_preprocessors.append(Greet)
+"""
+
+
+def test_a_courses_own_step_before_the_grading_is_taken(course):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(STEP)
+    assert grade([NAME], course, console=Console(file=StringIO())) == 0
+    assert scores(course) == EARNED
+    graded = nbformat.read(course / "autograded" / "di" / NAME / f"{NAME}.ipynb", as_version=4)
+    assert graded.cells[0].source.endswith(" for di")
 
 
 def test_runs_killed_at_random_points_lose_nothing(course):

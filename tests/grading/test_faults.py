@@ -102,6 +102,19 @@ def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):
     assert scores(course) == EARNED
 
 
+def test_a_gradebook_that_is_put_in_anothers_place_meanwhile_is_the_one_that_is_written_to(course, monkeypatch):
+    gradebook, fresh, ask = course / "gradebook.db", course / "fresh.db", Worker.ask
+
+    def replaced(self, kind, seconds, **job):
+        if job.get("student") == "bob":
+            shutil.copy(gradebook, fresh).replace(gradebook)
+        return ask(self, kind, seconds, **job)
+
+    monkeypatch.setattr(Worker, "ask", replaced)
+    assert run(course)[0] == 0
+    assert scores(course) == EARNED
+
+
 KILL = """
 import os, psutil
 from autograder.grading.kernels import Kernel

@@ -1,6 +1,8 @@
 """A kernel in the sandbox runs cells as Jupyter does, and leaves nothing behind in the process that talked with it."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from copy import copy
@@ -14,7 +16,7 @@ from nbclient.exceptions import DeadKernelError
 
 from autograder.grading import preprocessors
 from autograder.grading.kernels import Kernel
-from autograder.grading.sandbox import Sandbox, readable
+from autograder.grading.sandbox import Sandbox, furnish, readable
 
 LIMITS = {"memory": 1_000_000_000, "disk": 10_000_000, "limits": {}}
 
@@ -240,6 +242,16 @@ def test_what_an_assignment_imports_is_imported_once_for_all_its_hand_ins(monkey
     notebooks = [nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]) for source in sources]
     preprocessors.RunCells().get_ready(notebooks, SimpleNamespace(root=""))
     assert asked.warm == warm
+
+
+def test_what_a_first_answer_takes_is_there_before_a_kernel_is_forked(tmp_path):
+    furnish(tmp_path)
+    code = "import sys; from autograder import cells; cells.make_shell(); print('secrets' in sys.modules)"
+    python = [sys.executable, "-c", code]  # `secrets` is imported with numpy's generators, when they are first used
+    done = subprocess.run(
+        python, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_what_an_assignment_does_not_import_can_be_imported_all_the_same(kernel):

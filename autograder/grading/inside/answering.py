@@ -34,6 +34,19 @@ def answer(expression, question):
     shell.display_pub.publish({wire.MIME: json.dumps(reply)})
 
 
+def practise():
+    """Answer a question, so that the first answer in a notebook finds all that it takes imported."""
+    asked = {
+        "probe": "call",
+        "source": None,
+        "framework": "torch" if "torch" in sys.modules else "numpy",
+        "expects": "function",
+        "hopeless": [],
+        "cases": [wire.pack({"x": np.ones((2, 2))})],
+    }
+    answer("abs", json.dumps(asked))
+
+
 def calls(expression, question):
     """Run the probe again, and publish which of the library routines ``watched`` are called meanwhile, by any name."""
     from IPython import get_ipython

@@ -126,10 +126,10 @@ class Shell(ZMQInteractiveShell):
 
 
 def make_shell() -> Shell:
-    """A shell that has imported and compiled what its first cell and its first error take."""
+    """A shell that has imported and compiled what its first cell, its first error and its first answer take."""
     shell = Shell.instance(config=Config({"HistoryManager": {"hist_file": ":memory:"}}))
     shell.displayhook.session = shell.display_pub.session = Talk()
-    for code in ("1", "1 / 0"):
+    for code in ("1", "1 / 0", "__import__('autograder.answering').answering.practise()"):
         shell.run_cell(code, silent=True)
     return shell
 
