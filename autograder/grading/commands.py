@@ -121,6 +121,8 @@ def run_grade(args) -> int:
     except KeyboardInterrupt:
         print("autograder: stopped. What is graded is kept; the same command goes on from there.", file=sys.stderr)
         return 130
+    finally:
+        gc.freeze()  # or Python would look through all that was imported, and take it apart, before it ends
 
 
 def run_report(args) -> int:

@@ -312,7 +312,7 @@ class RunCells(Execute):
 
     def ask(self, code, cell, index):
         """The reply to a question, put in the place of the grade cell, or None and the reason why there is none."""
-        asking = nbformat.v4.new_code_cell(code)
+        asking = nbformat.from_dict({"cell_type": "code", "source": code, "metadata": {}, "outputs": []})
         self.probing = True
         try:
             self.execute_cell(asking, index)
@@ -394,6 +394,9 @@ class RunCells(Execute):
     def output(self, outs, msg, display_id, cell_index):
         """Bounded: text by its length, and all else by its number and its size."""
         content = msg["content"]
+        if self.probing and msg["msg_type"] == "display_data":  # in which `reply_in` looks for a reply
+            outs.append(nbformat.from_dict({"output_type": "display_data", "data": content["data"]}))
+            return None
         size = len(content["text"]) if msg["msg_type"] == "stream" else len(json.dumps(content, default=str)) // 5
         if not self.probing:
             self.printed[cell_index] = self.printed.get(cell_index, 0) + size

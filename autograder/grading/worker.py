@@ -291,7 +291,7 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool, 
     with nbgrader.gradebook as gradebook:
         answer = scores(gradebook.find_submission(assignment, student))
     autograded = nbgrader.coursedir.format_path(nbgrader.coursedir.autograded_directory, student, assignment)
-    notebook = nbformat.read(Path(autograded) / f"{assignment}.ipynb", as_version=4)
+    notebook = nbformat.v4.reads(Path(autograded, f"{assignment}.ipynb").read_text("utf-8"))
     errors = [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]
     first = f"{errors[0].ename}: {errors[0].evalue}" if errors else ""
     return answer | {"notes": troubles(notebook), "first_error": first}

@@ -1,5 +1,6 @@
 """What fails on the machine costs no hand-in a point: the next run puts it right. And nothing is left in /tmp."""
 
+import gc
 import shutil
 import sqlite3
 import subprocess
@@ -78,6 +79,13 @@ def test_a_full_disk_is_said_in_a_sentence_and_loses_nothing(small_disk, gradebo
     monkeypatch.undo()
     assert run(course)[0] == 0
     assert scores(course) == EARNED
+
+
+def test_the_end_of_the_command_is_not_held_up_by_all_that_it_imported(course):
+    assert main(["grade", NAME, "--course", str(course / "nowhere")]) == 2
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert frozen > 10_000
 
 
 def test_a_gradebook_that_stays_locked_loses_nothing(course, monkeypatch):

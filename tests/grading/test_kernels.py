@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from copy import copy
+from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
 
@@ -252,6 +253,29 @@ def test_what_a_first_answer_takes_is_there_before_a_kernel_is_forked(tmp_path):
         python, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+GATHER = """
+import ctypes, mmap, re, kernel
+data, tried = [bytes(range(100)) + bytes([i % 256]) for i in range(200_000)], mmap.mmap(-1, 8 << 20, mmap.MAP_PRIVATE)
+tried[:] = b"x" * len(tried)
+start = -(-ctypes.addressof(ctypes.c_char.from_buffer(tried)) // kernel.LARGE_PAGE) * kernel.LARGE_PAGE
+able = kernel.libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(kernel.LARGE_PAGE), kernel.COLLAPSE) == 0
+count = lambda: int(re.search(r"AnonHugePages: *(\\d+)", open("/proc/self/smaps_rollup").read())[1])
+before = count()
+kernel.gather_memory()
+print("fewer" if count() > before else "as many", able)
+"""
+
+
+def test_kernels_share_memory_in_large_pages():
+    program = [sys.executable, "-c", GATHER]
+    inside = Path(preprocessors.__file__).parent / "inside"
+    done = subprocess.run(program, cwd=inside, env={}, capture_output=True, text=True, timeout=120)
+    assert not done.stderr
+    if "False" in done.stdout:
+        pytest.skip("this system does not gather a process's memory when it is asked to")
+    assert done.stdout == "fewer True\n"
 
 
 def test_what_an_assignment_does_not_import_can_be_imported_all_the_same(kernel):

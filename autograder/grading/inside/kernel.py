@@ -36,6 +36,7 @@ HOME = "/home/student"
 SCRATCH = ("/tmp", HOME, "/dev/shm")
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 NOSUID_NODEV, NOSUID_NODEV_NOEXEC, REC_PRIVATE = 6, 14, 0x44000
+LARGE_PAGE, COLLAPSE = 2 << 20, 25  # bytes; what to do with memory
 SET_DUMPABLE, CAPBSET_DROP, SET_SECCOMP, SET_NO_NEW_PRIVS = 4, 24, 22, 38
 
 JOIN = b"join"  # comes with a further control socket
@@ -57,6 +58,7 @@ def main(control: int) -> None:
     import_all(["autograder.answering"])
     import_all(json.loads(receive(first)[0] or b"[]"))
     serve = partial(cells.serve, cells.make_shell())
+    gather_memory()
     gc.freeze()
     gc.enable()
     first.send(b"ready")
@@ -80,6 +82,18 @@ def import_all(modules: list[str]) -> None:
     for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+
+
+def gather_memory() -> None:
+    """Have this process's memory lie in large pages, where the system can do that: forks cost less than half."""
+    with open("/proc/self/maps") as file:
+        areas = [line.split() for line in file]
+    for place, rights, _, _, _, *name in areas:
+        if rights == "rw-p" and name in ([], ["[heap]"]):
+            start, end = (int(number, 16) for number in place.split("-"))
+            start, end = -(-start // LARGE_PAGE) * LARGE_PAGE, end // LARGE_PAGE * LARGE_PAGE
+            if start < end:
+                libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
 
 
 def start_kernel(
