@@ -248,12 +248,12 @@ def open_once() -> None:
     stock = Gradebook.__init__
 
     @functools.cache
-    def opened(folder: str, *which: str) -> dict:
-        stock(book := Gradebook.__new__(Gradebook), *which)
+    def opened(folder: str, *which: object, **named: object) -> dict:
+        stock(book := Gradebook.__new__(Gradebook), *which, **named)
         engines.append(book.engine)
         return vars(book)
 
-    Gradebook.__init__ = lambda book, *which: vars(book).update(opened(os.getcwd(), *which))
+    Gradebook.__init__ = lambda book, *which, **named: vars(book).update(opened(os.getcwd(), *which, **named))
     Gradebook.close = lambda book: book.db.remove()
 
 

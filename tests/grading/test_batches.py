@@ -68,11 +68,13 @@ def test_several_workers_give_the_same_scores(course):
 
 
 STEP = """
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 class Greet(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
-        nb.cells[0].source += " for " + resources["nbgrader"]["student"]
+        with Gradebook(db_url=resources["nbgrader"]["db_url"], course_id="sample-course") as book:
+            nb.cells[0].source += " for " + book.find_student(resources["nbgrader"]["student"]).id
         return nb, resources
 
 c.Autograde.sanitize_preprocessors.append(Greet)
