@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--minutes", type=float, help="make the schedule about so long on this machine")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    training.add_argument(
+        "--muon", action=argparse.BooleanOptionalAction, help="Muon for the matrices inside the layers, not AdamW"
+    )
     training.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     training.add_argument(
         "--own",

@@ -39,7 +39,8 @@ class Config:
     ``task`` is "translate", or "complete" for sentences of the target language alone. Widths as in the paper;
     ``vocabulary`` and ``tokens`` (a batch, padding and both sides included, all processes together) count tokens;
     ``word_dropout`` is the share of words, of both sides, in whose place the model is shown <unk>; ``lr`` is the
-    highest learning rate, reached after ``warmup`` steps; ``average`` is how much of the averaged weights each step
+    highest learning rate, reached after ``warmup`` steps; ``muon`` has `Muon` take the steps of the matrices inside the
+    layers, and AdamW the others; ``average`` is how much of the averaged weights each step
     keeps; ``steps`` is the length of the schedule.
     """
 
@@ -56,6 +57,7 @@ class Config:
     lr: float = 2e-3
     warmup: int = 400
     weight_decay: float = 0.01
+    muon: bool = False
     smoothing: float = 0.1
     average: float = 0.998
     clip: float = 1.0
@@ -118,7 +120,7 @@ class Run:
 
     def config(self) -> Config:
         kept = self.read("config.json")
-        kept = {"word_dropout": 0.0, **kept}  # older runs don't have it
+        kept = {"word_dropout": 0.0, "muon": False, **kept}  # older runs don't have them
         names = {field.name for field in fields(Config)}
         if missing := names - kept.keys():
             raise BadRun(f"{self.folder / 'config.json'} lacks {', '.join(sorted(missing))}: it is of another version.")

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -34,6 +35,7 @@ from translator.completion import CUTS, cut
 from translator.corpora import Corpus, spread
 from translator.decoding import translate
 from translator.evaluation import quality, tune
+from translator.muon import Muon
 from translator.runs import BadRun, Config, Run, processor, revision, write
 from translator.speed import InBfloat16, SmoothedCrossEntropy, give_memory_back, with_parts_for_cpus
 from translator.vocabulary import UNK
@@ -64,6 +66,17 @@ def precision(device: torch.device) -> torch.dtype:
         flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
         return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
     return torch.float32
+
+
+def optimizers(model: nn.Module, config: Config, dtype: torch.dtype) -> dict[str, torch.optim.Optimizer]:
+    """AdamW for all parameters; or, if the run wants Muon, that for the matrices inside the layers. Named as in
+    checkpoints."""
+    named = list(model.named_parameters())
+    inner = [p for name, p in named if config.muon and p.ndim == 2 and not name.startswith("embed")]
+    others = [p for _, p in named if all(p is not one for one in inner)]
+    adamw = torch.optim.AdamW(others, lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True)
+    muon = {"muon": Muon(inner, config.lr, config.weight_decay, dtype)} if inner else {}
+    return {"optimizer": adamw, **muon}
 
 
 def clock(device: torch.device) -> float:
@@ -141,9 +154,7 @@ class Trainer:
         if self.autocast and device.type == "cpu" and not prepare:  # code of others may count on autocast
             self.parallel, self.autocast = InBfloat16(self.model), False
         self.averaged = config.model(len(tokenizer)).to(device).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizers = optimizers(self.model, config, self.dtype)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         if world > 1:
             self.parallel = DistributedDataParallel(self.parallel)
@@ -162,17 +173,19 @@ class Trainer:
         x, lengths, y = self.batch(share or [indices[0]])
         torch.manual_seed(hash((config.seed, self.step, self.rank)))  # the dropout masks of this step
         self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * learning_rate(self.step, config)
         with torch.autocast(self.device.type, self.dtype, enabled=self.autocast):
             logits = self.parallel(self.forget(x), lengths, self.forget(shift_right(y)))
         loss = smoothed_loss(logits, y, config.smoothing) * bool(share)
         self.scaler.scale(loss * self.world / target_tokens).backward()  # the processes' gradients are averaged
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers.values():
+            self.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr * learning_rate(self.step, config)
+            self.scaler.step(optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         self.step += 1
         keep = min(config.average, self.step / (self.step + 10))
         with torch.no_grad():
@@ -223,7 +236,7 @@ class Trainer:
                         "step": self.step,
                         "loss": mean,
                         "tokens_per_second": read / (now - since),
-                        "lr": self.optimizer.param_groups[0]["lr"],
+                        "lr": self.optimizers["optimizer"].param_groups[0]["lr"],
                         "seconds": self.seconds,
                         "wall_seconds": self.wall_seconds,
                     }
@@ -296,8 +309,9 @@ class Trainer:
         """Keep all that `resume` needs."""
         tensors = {f"model/{key}": tensor for key, tensor in self.model.state_dict().items()}
         tensors |= {f"averaged/{key}": tensor for key, tensor in self.averaged.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{key}": tensor for key, tensor in state.items()}
+        for kind, optimizer in self.optimizers.items():
+            for number, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"{kind}/{number}/{key}": tensor for key, tensor in state.items()}
         facts = {
             "step": self.step,
             "seconds": self.seconds,
@@ -313,18 +327,19 @@ class Trainer:
     def resume(self) -> None:
         """Go back to what `save` kept last."""
         tensors, facts = self.run.kept("last")
-        parts: dict[str, dict] = {"model": {}, "averaged": {}, "optimizer": {}}
+        parts: dict[str, dict] = defaultdict(dict)
         for name, tensor in tensors.items():
             part, key = name.split("/", 1)
             parts[part][key] = tensor
         try:
             self.model.load_state_dict(parts["model"])
             self.averaged.load_state_dict(parts["averaged"])
-            state: dict[int, dict] = {}
-            for name, tensor in parts["optimizer"].items():
-                number, key = name.split("/")
-                state.setdefault(int(number), {})[key] = tensor
-            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+            for kind, optimizer in self.optimizers.items():
+                state: dict[int, dict] = defaultdict(dict)
+                for name, tensor in parts[kind].items():
+                    number, key = name.split("/")
+                    state[int(number)][key] = tensor
+                optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
             self.scaler.load_state_dict(facts["scaler"])
             self.step, self.seconds, self.wall_seconds = facts["step"], facts["seconds"], facts["wall_seconds"]
             self.best, self.best_step = facts["best"], facts["best_step"]

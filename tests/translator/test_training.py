@@ -141,7 +141,7 @@ from autograder.reference.transformer import Transformer
 from translator import runs, training
 training.precision = lambda device: torch.float32
 with training.processes(CPU):
-    one = trainer(replace(SMALL, dropout=0.0), rank=dist.get_rank(), world=dist.get_world_size())
+    one = trainer(replace(SMALL, dropout=0.0, muon=True), rank=dist.get_rank(), world=dist.get_world_size())
     losses = []
     for indices in training.islice(training.epochs(one.pairs, 400, 0), 8):
         loss, tokens = one.learn(indices)
@@ -154,7 +154,7 @@ with training.processes(CPU):
 
 
 def test_two_processes_do_what_one_does_with_the_whole_batch(tmp_path, exact):
-    config = Config(**{**vars(SMALL), "dropout": 0.0})
+    config = Config(**{**vars(SMALL), "dropout": 0.0, "muon": True})
     one = trainer(config)
     losses = []
     for indices in [*training.islice(training.epochs(one.pairs, 400, 0), 8), [0]]:
