@@ -44,6 +44,8 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             alike = defaultdict(list)  # those of one shape are made orthogonal together
             for p in group["params"]:
+                if p.grad is None:  # of no use to a reader's own code
+                    continue
                 if p not in self.state:
                     self.state[p]["mean"] = torch.zeros_like(p)
                 mean = self.state[p]["mean"].lerp_(p.grad, 1 - MOMENTUM)

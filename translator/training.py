@@ -70,7 +70,9 @@ def precision(device: torch.device) -> torch.dtype:
 
 def optimizers(model: nn.Module, config: Config, dtype: torch.dtype) -> dict[str, torch.optim.Optimizer]:
     """AdamW for all parameters; or, if the run wants Muon, that for the matrices inside the layers. Named as in
-    checkpoints."""
+    checkpoints. BadRun for Muon in float16: each optimizer would leave out its own steps that overflow."""
+    if config.muon and dtype == torch.float16:
+        raise BadRun("This GPU computes in float16, and Muon needs bfloat16 or float32: train with --no-muon.")
     named = list(model.named_parameters())
     inner = [p for name, p in named if config.muon and p.ndim == 2 and not name.startswith("embed")]
     others = [p for _, p in named if all(p is not one for one in inner)]

@@ -11,7 +11,7 @@ from torch import nn
 
 from translator import training
 from translator.muon import Muon, orthogonal
-from translator.runs import Run
+from translator.runs import BadRun, Run
 
 
 @settings(deadline=None, max_examples=40)
@@ -26,7 +26,7 @@ def test_singular_values_become_about_one_and_singular_vectors_stay(k, n, wider,
     assert ((values > 0.6) & (values < 1.25))[clear].all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
 def test_the_size_of_a_gradient_does_not_matter(dtype, size):
     M = torch.randn(2, 6, 9, generator=torch.Generator().manual_seed(0))
@@ -39,6 +39,18 @@ def test_no_gradient_no_step():
     p.grad = torch.zeros(3, 4)
     Muon([p], lr=0.1, weight_decay=0.0, dtype=torch.float32).step()
     assert torch.equal(p, torch.ones(3, 4))
+
+
+def test_a_matrix_that_nobody_used_stays():
+    p, q = nn.Parameter(torch.ones(3, 4)), nn.Parameter(torch.ones(3, 4))
+    p.grad = torch.ones(3, 4)
+    Muon([p, q], lr=0.1, weight_decay=0.0, dtype=torch.float32).step()
+    assert torch.equal(q, torch.ones(3, 4)) and not torch.equal(p, q)
+
+
+def test_in_float16_it_is_refused():
+    with pytest.raises(BadRun, match="train with --no-muon"):
+        training.optimizers(nn.Linear(2, 2), replace(SMALL, muon=True), torch.float16)
 
 
 def test_its_steps_are_those_of_torch():
