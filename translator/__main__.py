@@ -10,9 +10,13 @@ from dataclasses import asdict, fields
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import mean
 
+from autograder.reference.transformer import Transformer
+from translator.bpe import Tokenizer
 from translator.completion import complete
 from translator.corpora import CORPORA, BadCorpus, load
+from translator.decoding import Ensemble
 from translator.download import DownloadFailed
 from translator.evaluation import quality, translations
 from translator.runs import BadRun, Config, Run, write
@@ -90,15 +94,18 @@ def parser() -> argparse.ArgumentParser:
         ("complete", "finish a sentence: the most probable completions, with their probabilities"),
     ]:
         using = commands.add_parser(command, help=what)
-        using.add_argument("--run", type=Path, required=True, help="folder of the run")
         using.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
         if command == "complete":
+            using.add_argument("--run", type=Path, required=True, help="folder of the run")
             using.add_argument("--prefix", required=True, help="how the sentence begins")
             using.add_argument("--count", type=int, default=5, help="how many completions")
             continue
+        using.add_argument(
+            "--run", type=Path, nargs="+", required=True, help="folder of the run; of several, to translate together"
+        )
         using.add_argument("--beam", type=int, default=5, help="width of the beam; 1 is greedy")
         using.add_argument(
-            "--alpha", type=float, help="length normalisation: log p / n^alpha; without it, the best on valid"
+            "--alpha", type=float, help="length normalisation: log p / n^alpha; without it, the runs' best on valid"
         )
         if command == "evaluate":
             using.add_argument("--data", type=Path, help="as for train")
@@ -177,15 +184,31 @@ def download_progress(done: int, total: int | None) -> None:
     print(f"\rdownloading: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else ""), end="", flush=True)
 
 
+def loaded(options: argparse.Namespace) -> tuple[Transformer | Ensemble, Tokenizer, float]:
+    """The model of a run, or the ensemble of several; their tokenizer; and alpha: what is asked for, or the mean of the
+    runs' best."""
+    runs = [Run(folder) for folder in options.run]
+    for run in runs:
+        run.demand("translate")
+        if run.read("tokenizer.json") != runs[0].read("tokenizer.json"):
+            raise BadRun(
+                f"{run.folder} has another vocabulary than {runs[0].folder}: only runs of one corpus and one "
+                "--vocabulary translate together."
+            )
+    models = [run.model().to(device_for(options.device)) for run in runs]
+    alpha = mean(run.alpha() for run in runs) if options.alpha is None else options.alpha
+    return models[0] if len(models) == 1 else Ensemble(models), runs[0].tokenizer(), alpha
+
+
 def evaluate_command(options: argparse.Namespace) -> None:
-    run = Run(options.run)
-    run.demand("translate")
-    config, tokenizer, device = run.config(), run.tokenizer(), device_for(options.device)
+    model, tokenizer, alpha = loaded(options)
+    runs = [Run(folder) for folder in options.run]
+    config = runs[0].config()
     if (options.source is None) != (options.reference is None):
         raise BadRun("Give both --source and --reference, or neither for the corpus's test set.")
     if options.source is None:
         corpus = load(config.corpus, options.data, download_progress)
-        if corpus.fingerprint() != run.about()["fingerprint"]:
+        if any(corpus.fingerprint() != run.about()["fingerprint"] for run in runs):
             raise BadRun(
                 f"The corpus {config.corpus} is not the one that the run was trained on: its sentences differ."
             )
@@ -199,7 +222,6 @@ def evaluate_command(options: argparse.Namespace) -> None:
             )
         if not sources:
             raise BadRun(f"{options.source} is empty: there is nothing to translate.")
-    model, alpha = run.model().to(device), run.alpha() if options.alpha is None else options.alpha
     began = time.perf_counter()
     texts = translations(model, tokenizer, sources, options.beam, alpha)
     seconds = time.perf_counter() - began
@@ -211,10 +233,7 @@ def evaluate_command(options: argparse.Namespace) -> None:
 
 
 def translate_command(options: argparse.Namespace) -> None:
-    run = Run(options.run)
-    run.demand("translate")
-    model, tokenizer = run.model().to(device_for(options.device)), run.tokenizer()
-    alpha = run.alpha() if options.alpha is None else options.alpha
+    model, tokenizer, alpha = loaded(options)
     lines = standard_input()
     while together := list(islice(lines, 1 if sys.stdin.isatty() else TOGETHER)):
         for text in translations(model, tokenizer, together, options.beam, alpha):

@@ -1,13 +1,17 @@
 """From source ids to target ids: beam search for many sentences at once, with the decoder's cache.
 
 A width of 1 is greedy decoding. What a sentence is translated to depends on the sentence alone, not on the others in
-its batch nor on the padding (up to rounding, where two continuations are equally likely).
+its batch nor on the padding (up to rounding, where two continuations are equally likely). Several models can translate
+together: `Ensemble`.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
+from torch import nn
 
 from autograder.reference.transformer import Transformer
 from translator.vocabulary import BOS, EOS, PAD, pad
@@ -38,9 +42,40 @@ def longest(source: int) -> int:
     return 2 * source + 10
 
 
+class Ensemble(nn.Module):
+    """Models of one vocabulary that translate together: p(token) is the mean of what they give it.
+
+    It stands where `beam_search` takes a model. The layers of all members are one list in its states.
+    """
+
+    def __init__(self, members: Iterable[Transformer]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def start(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[list, list, torch.Tensor]:
+        past, source, real = zip(*(member.start(x, lengths) for member in self.members), strict=True)
+        return list(chain(*past)), list(chain(*source)), real[0]
+
+    def decode(self, y: torch.Tensor, state: tuple[list, list, torch.Tensor]) -> tuple[torch.Tensor, tuple]:
+        """y: [batch, t] -> log p: [batch, t, V] and the next state."""
+        past, source, real = state
+        log_p, present = [], []
+        for member in self.members:
+            own = slice(len(present), len(present) + len(member.decoder))
+            logits, (seen, _, _) = member.decode(y, (past[own], source[own], real))
+            log_p.append(logits.log_softmax(-1))
+            present += seen
+        return torch.stack(log_p).logsumexp(0) - math.log(len(log_p)), (present, source, real)
+
+
 @torch.inference_mode()
 def beam_search(
-    model: Transformer, x: torch.Tensor, lengths: torch.Tensor, width: int = 5, alpha: float = 1.0, best: int = 1
+    model: Transformer | Ensemble,
+    x: torch.Tensor,
+    lengths: torch.Tensor,
+    width: int = 5,
+    alpha: float = 1.0,
+    best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The finished hypotheses of each sentence, best first. The first ``best`` of them are what is asked for.
 
@@ -124,7 +159,7 @@ def select(layers: list, rows: torch.Tensor) -> list:
 
 
 def search(
-    model: Transformer,
+    model: Transformer | Ensemble,
     sources: Sequence[Sequence[int]],
     width: int = 5,
     alpha: float = 1.0,
@@ -149,7 +184,11 @@ def search(
 
 
 def translate(
-    model: Transformer, sources: Sequence[Sequence[int]], width: int = 5, alpha: float = 1.0, tokens: int = 4096
+    model: Transformer | Ensemble,
+    sources: Sequence[Sequence[int]],
+    width: int = 5,
+    alpha: float = 1.0,
+    tokens: int = 4096,
 ) -> list[Hypothesis]:
     """The best translation of each source, as `search` finds it."""
     return [hypotheses[0] for hypotheses in search(model, sources, width, alpha, tokens=tokens)]

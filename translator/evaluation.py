@@ -7,7 +7,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from autograder.reference.transformer import Transformer
 from translator.bpe import Tokenizer
-from translator.decoding import Hypothesis, search, translate
+from translator.decoding import Ensemble, Hypothesis, search, translate
 
 ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 
@@ -47,7 +47,7 @@ def quality(translations: Sequence[str], references: Sequence[str], language: st
 
 
 def translations(
-    model: Transformer, tokenizer: Tokenizer, sentences: Sequence[str], width: int, alpha: float
+    model: Transformer | Ensemble, tokenizer: Tokenizer, sentences: Sequence[str], width: int, alpha: float
 ) -> list[str]:
     """Text to text: each sentence's best translation by beam search."""
     found = translate(model, [tokenizer.encode(sentence) for sentence in sentences], width, alpha)
@@ -55,7 +55,7 @@ def translations(
 
 
 def tune(
-    model: Transformer, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], language: str, width: int = 5
+    model: Transformer | Ensemble, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], language: str, width: int = 5
 ) -> dict[float, float]:
     """BLEU on these pairs with each length normalisation; without any, a beam prefers what is too short.
 

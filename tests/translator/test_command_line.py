@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -171,6 +172,25 @@ def test_lines_in_lines_out(trained):
     assert done.returncode == 0 and len(out) == len(lines) + 1 and out[-1] == ""
     assert all(text == out[i % 3] for i, text in enumerate(out[:-1]))  # the same sentence, the same translation
     assert out[1] == "" and out[0]
+
+
+def test_runs_translate_together(trained, capsys, tmp_path):
+    """A run twice is that run; alpha is the mean of theirs; runs of other vocabularies are refused."""
+    shutil.copytree(trained / "translate", tmp_path / "again")
+    kept = json.loads((tmp_path / "again" / "decoding.json").read_text())
+    (tmp_path / "again" / "decoding.json").write_text(json.dumps({**kept, "alpha": kept["alpha"] + 0.2}))
+    written = []
+    for runs in ([trained / "translate"], [trained / "translate", tmp_path / "again"]):
+        _, out, _ = run(capsys, "evaluate", "--run", *runs, "--alpha", 1, "--output", tmp_path / "out")
+        written.append((tmp_path / "out").read_text(encoding="utf-8"))
+    assert written[0] == written[1]
+    _, out, _ = run(capsys, "evaluate", "--run", trained / "translate", tmp_path / "again")
+    assert json.loads(out.splitlines()[-1])["alpha"] == pytest.approx(kept["alpha"] + 0.1)
+    tokenizer = json.loads((tmp_path / "again" / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["characters"].pop()
+    (tmp_path / "again" / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    status, _, error = run(capsys, "evaluate", "--run", trained / "translate", tmp_path / "again")
+    assert status == 1 and "again has another vocabulary than" in error
 
 
 def test_complete_prints_probabilities_and_sentences(trained, capsys):

@@ -70,6 +70,34 @@ def test_scores_are_those_of_the_uncached_model(model, width):
                 assert hypothesis.score == pytest.approx(hypothesis.log_p / (len(hypothesis.ids) + 1) ** 0.7)
 
 
+@pytest.fixture(scope="module")
+def ensemble(model):
+    """The model, and one with other weights and more layers."""
+    torch.manual_seed(1)
+    other = Transformer(V, V, d_model=8, h=2, layers=2, d_ff=16, dropout=0.0, pre_norm=True, shared=True)
+    return decoding.Ensemble([model, other.double().eval()])
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_an_ensemble_takes_the_mean_of_the_probabilities(ensemble, width):
+    """Token by token, with each member's own cache."""
+    for source, hypotheses in zip(SOURCES, search(ensemble, SOURCES, width=width), strict=True):
+        for hypothesis in hypotheses:
+            if ended(hypothesis, source):
+                y = torch.tensor([[BOS, *hypothesis.ids]])
+                x = torch.tensor([source]), torch.tensor([len(source)])
+                p = sum(member(*x, y)[0].softmax(-1) for member in ensemble.members) / 2
+                steps = [p[j, token].log().item() for j, token in enumerate([*hypothesis.ids, EOS])]
+                assert hypothesis.log_p == pytest.approx(sum(steps), abs=1e-4)
+
+
+def test_an_ensemble_of_one_model_twice_is_that_model(model):
+    twice = search(decoding.Ensemble([model, model]), SOURCES, width=3)
+    for one, other in zip(search(model, SOURCES, width=3), twice, strict=True):
+        assert [h.ids for h in one] == [h.ids for h in other]
+        assert [h.log_p for h in one] == pytest.approx([h.log_p for h in other], abs=1e-5)
+
+
 @pytest.mark.parametrize("width", [1, 4])
 def test_neither_order_nor_company_nor_padding_changes_a_translation(model, width):
     alone = [search(model, [source], width=width)[0][0].ids for source in SOURCES]
