@@ -1,6 +1,7 @@
 """Keep what a training run came to, as one small JSON file: where it comes from, its curve, its scores, some output.
 
     python benchmarks/translator_record.py --run runs/m [--data DIR] --out benchmarks/results/de-en.json
+    python benchmarks/translator_record.py --run runs/a runs/b …   # runs/a, and what both reach together
     python benchmarks/translator_record.py --page # what chapter 10 shows of what has been kept: translator/recorded.py
     python benchmarks/translator_record.py        # a table of what has been kept
 
@@ -12,11 +13,14 @@ corpus, which the project writes itself, test sentences and the failures among t
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from translator.corpora import load
-from translator.evaluation import quality, translations
+from translator.evaluation import quality, together, translations
 from translator.runs import Run, revision
 
 SENTENCES = {  # written for this file
@@ -35,20 +39,27 @@ SENTENCES = {  # written for this file
         "注意力就是你所需要的一切。",
     ],
 }
+CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "translator" / "recorded.py"
 SHOWN = 8  # sentences of the synthetic corpus
 
 
-def record(run: Run, data: Path | None) -> dict:
-    run.demand("translate")
-    config, model, tokenizer = run.config(), run.model(), run.tokenizer()
+def record(runs: Sequence[Run], data: Path | None) -> dict:
+    """The first run; and how good it is together with the others, if there are any."""
+    run = runs[0]
+    config = run.config()
     corpus = load(config.corpus, data)
-    if corpus.fingerprint() != run.about()["fingerprint"]:
+    if any(corpus.fingerprint() != one.about()["fingerprint"] for one in runs):
         raise SystemExit(f"{config.corpus} has other sentences than those that the run was trained on.")
     sources, references = zip(*corpus.test, strict=True)
     scores, written = {}, []
-    for name, width, alpha in [("greedy", 1, 1.0), ("beam 5, alpha 1", 5, 1.0), ("beam 5", 5, run.alpha())]:
+    model, tokenizer, alpha = together(runs[:1], CPU)
+    ways = [("greedy", model, 1, 1.0), ("beam 5, alpha 1", model, 5, 1.0), ("beam 5", model, 5, alpha)]
+    if len(runs) > 1:
+        ensemble, _, alpha = together(runs, CPU)
+        ways.insert(0, ("together, beam 5", ensemble, 5, alpha))
+    for name, model, width, alpha in ways:
         began, began_cpu = time.perf_counter(), time.process_time()
         written = translations(model, tokenizer, sources, width, alpha)
         spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
@@ -64,6 +75,11 @@ def record(run: Run, data: Path | None) -> dict:
         ]
         samples = rows[:SHOWN] + [row for row in rows[SHOWN:] if row["output"] != row["reference"]][:SHOWN]
     metrics = run.metrics()
+    others = [
+        {"command": one.about()["command"], "seed": one.config().seed, "revision": one.about()["revision"],
+         "cpu_or_gpu_seconds": one.metrics()[-1]["seconds"]}
+        for one in runs[1:]
+    ]  # fmt: skip
     return {
         "config": asdict(config),
         "about": run.about(),
@@ -75,6 +91,7 @@ def record(run: Run, data: Path | None) -> dict:
         "wall_seconds": metrics[-1]["wall_seconds"],
         "tuning": run.read("decoding.json") if run.tuned else None,
         "test": scores,
+        "together_with": others,
         "samples": samples,
         "curve": metrics,
     }
@@ -112,7 +129,7 @@ def table() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, help="folder of the run")
+    parser.add_argument("--run", type=Path, nargs="+", help="folder of the run, and of those it translates with")
     parser.add_argument("--data", type=Path, help="folder with the corpus's files, in place of a download")
     parser.add_argument("--out", type=Path, help="file to write")
     parser.add_argument("--page", action="store_true", help="write translator/recorded.py")
@@ -124,7 +141,7 @@ def main() -> None:
         parser.error("--run and --out belong together")
     if options.run is None:
         return table()
-    kept = record(Run(options.run), options.data)
+    kept = record([Run(folder) for folder in options.run], options.data)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({name: score["bleu"] for name, score in kept["test"].items()}))

@@ -10,17 +10,15 @@ from dataclasses import asdict, fields
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from statistics import mean
 
-from autograder.reference.transformer import Transformer
-from translator.bpe import Tokenizer
+import torch
+
 from translator.completion import complete
 from translator.corpora import CORPORA, BadCorpus, load
-from translator.decoding import Ensemble
 from translator.download import DownloadFailed
-from translator.evaluation import quality, translations
+from translator.evaluation import quality, together, translations
 from translator.runs import BadRun, Config, Run, write
-from translator.training import device_for, processes, train
+from translator.training import device_for, precision, processes, train
 
 PRESETS = {  # three sizes, and what the synthetic corpus wants
     "tiny": {"d_model": 128, "h": 4, "layers": 2, "d_ff": 512, "dropout": 0.1},
@@ -33,17 +31,18 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "d_ff": 256,
         "dropout": 0.0,
         "vocabulary": 2000,
-        "tokens": 3072,
+        "tokens": 6144,
         "lr": 5e-3,
         "warmup": 100,
+        "muon": True,
         "smoothing": 0.05,
         "average": 0.99,
-        "steps": 1400,
+        "steps": 700,
         "evaluate_every": 350,
     },
 }
 
-TOGETHER = 64  # lines of a file that are translated at once
+AT_A_TIME = 64  # lines of a file that are translated at once
 
 
 def parser() -> argparse.ArgumentParser:
@@ -139,8 +138,10 @@ def train_command(options: argparse.Namespace) -> None:
     corpus = load(options.corpus, options.data, download_progress)
     given = {field.name: getattr(options, field.name, None) for field in fields(Config)}
     given = {name: value for name, value in given.items() if value is not None}
-    preset = options.preset or ("synthetic" if options.corpus == "synthetic-zh-en" else "small")
-    config = Config(**{**PRESETS[preset], **given})
+    preset = PRESETS[options.preset or ("synthetic" if options.corpus == "synthetic-zh-en" else "small")]
+    if precision(device) == torch.float16:  # in which only who asks for Muon is told that it is not to be had
+        preset = {**preset, "muon": False}
+    config = Config(**{**preset, **given})
     prepare = with_own_code(options.own) if options.own else None
     with processes(device):
         train(options.out, corpus, config, device, options.minutes, options.resume, show, prepare=prepare)
@@ -184,25 +185,10 @@ def download_progress(done: int, total: int | None) -> None:
     print(f"\rdownloading: {done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else ""), end="", flush=True)
 
 
-def loaded(options: argparse.Namespace) -> tuple[Transformer | Ensemble, Tokenizer, float]:
-    """The model of a run, or the ensemble of several; their tokenizer; and alpha: what is asked for, or the mean of the
-    runs' best."""
-    runs = [Run(folder) for folder in options.run]
-    for run in runs:
-        run.demand("translate")
-        if run.read("tokenizer.json") != runs[0].read("tokenizer.json"):
-            raise BadRun(
-                f"{run.folder} has another vocabulary than {runs[0].folder}: only runs of one corpus and one "
-                "--vocabulary translate together."
-            )
-    models = [run.model().to(device_for(options.device)) for run in runs]
-    alpha = mean(run.alpha() for run in runs) if options.alpha is None else options.alpha
-    return models[0] if len(models) == 1 else Ensemble(models), runs[0].tokenizer(), alpha
-
-
 def evaluate_command(options: argparse.Namespace) -> None:
-    model, tokenizer, alpha = loaded(options)
     runs = [Run(folder) for folder in options.run]
+    model, tokenizer, alpha = together(runs, device_for(options.device))
+    alpha = alpha if options.alpha is None else options.alpha
     config = runs[0].config()
     if (options.source is None) != (options.reference is None):
         raise BadRun("Give both --source and --reference, or neither for the corpus's test set.")
@@ -233,10 +219,11 @@ def evaluate_command(options: argparse.Namespace) -> None:
 
 
 def translate_command(options: argparse.Namespace) -> None:
-    model, tokenizer, alpha = loaded(options)
+    model, tokenizer, alpha = together([Run(folder) for folder in options.run], device_for(options.device))
+    alpha = alpha if options.alpha is None else options.alpha
     lines = standard_input()
-    while together := list(islice(lines, 1 if sys.stdin.isatty() else TOGETHER)):
-        for text in translations(model, tokenizer, together, options.beam, alpha):
+    while some := list(islice(lines, 1 if sys.stdin.isatty() else AT_A_TIME)):
+        for text in translations(model, tokenizer, some, options.beam, alpha):
             print(text, flush=True)
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
+import torch
 from sacrebleu.metrics import BLEU, CHRF
 
 from autograder.reference.transformer import Transformer
 from translator.bpe import Tokenizer
 from translator.decoding import Ensemble, Hypothesis, search, translate
+from translator.runs import BadRun, Run
 
 ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 
@@ -52,6 +55,23 @@ def translations(
     """Text to text: each sentence's best translation by beam search."""
     found = translate(model, [tokenizer.encode(sentence) for sentence in sentences], width, alpha)
     return [tokenizer.decode(hypothesis.ids) for hypothesis in found]
+
+
+def together(runs: Sequence[Run], device: torch.device) -> tuple[Transformer | Ensemble, Tokenizer, float]:
+    """The model of one run or the ensemble of several, their tokenizer, and the mean of their alphas.
+
+    Raises BadRun where one of them does not translate, or has another vocabulary.
+    """
+    for run in runs:
+        run.demand("translate")
+        if run.read("tokenizer.json") != runs[0].read("tokenizer.json"):
+            raise BadRun(
+                f"{run.folder} has another vocabulary than {runs[0].folder}: only runs of one corpus and one "
+                "--vocabulary translate together."
+            )
+    models = [run.model().to(device) for run in runs]
+    model = models[0] if len(models) == 1 else Ensemble(models)
+    return model, runs[0].tokenizer(), mean(run.alpha() for run in runs)
 
 
 def tune(

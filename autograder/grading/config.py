@@ -85,6 +85,8 @@ def configure(c: Config, root: Path) -> None:
     c.HTMLExporter.filters = {"clean_html": shown.clean, "markdown2html": shown.markdown2html}
     c.HTMLExporter.preprocessors = [shown.Harmless]
 
+    c.ExchangeFactory.collect = "autograder.grading.collect.Collect"  # by name: only one command needs it
+
     # `nbgrader zip_collect`: "ada_01-rnn.ipynb", and what learning platforms and browsers make of it:
     # "ada_871_23_01-rnn-1.ipynb", "ada_01-rnn (2).ipynb".
     c.ZipCollectApp.extractor_plugin = zipcollect.Extract

@@ -1,6 +1,7 @@
 """Plain nbgrader commands under our settings, in a course directory: from the instructor to a student and back."""
 
 import csv
+import os
 import shutil
 from contextlib import suppress
 
@@ -79,6 +80,48 @@ def test_release_hand_in_collect_grade_feedback_export(round_trip, blank):
     at(course, "export --to grades.csv")
     (row,) = csv.DictReader((course / "grades.csv").open())
     assert (row["assignment"], row["student_id"], float(row["score"]), float(row["max_score"])) == (NAME, student, 5, 9)
+
+
+def test_what_students_put_into_the_exchange_is_collected_only_as_far_as_it_is_theirs(round_trip, model, capfd):
+    """Links, pipes, names that say nothing: none leads anywhere, and none keeps others from being collected."""
+    course, _, at = round_trip
+    at(course, f"generate_assignment {NAME}")
+    inbound = course.parent / "exchange" / "sample-course" / "inbound"
+    for student in ("ada", "bob", "cy", "zoe"):
+        folder = inbound / f"{student}+{NAME}+2026-01-31 11:00:00 UTC+x"
+        write(model, folder / f"{NAME}.ipynb")
+        (folder / "timestamp.txt").write_text("2026-01-31 11:00:00 UTC")
+    secret = course.parent / "secret"
+    secret.mkdir()
+    (secret / "notes.txt").write_text("for the instructor's eyes")
+    ada, bob, cy = (inbound / f"{student}+{NAME}+2026-01-31 11:00:00 UTC+x" for student in ("ada", "bob", "cy"))
+    (bob / f"{NAME}.ipynb").unlink()
+    (bob / f"{NAME}.ipynb").symlink_to(ada / f"{NAME}.ipynb")
+    (bob / "more").symlink_to(secret)
+    (bob / "nowhere").symlink_to(bob / "gone")
+    os.mkfifo(bob / "pipe")
+    (bob / "data").mkdir()
+    (bob / "data" / "mine.txt").write_text("bob's")
+    (bob / "data" / "notes.txt").symlink_to(secret / "notes.txt")
+    with (cy / "huge").open("wb") as file:
+        file.truncate(200_000_000)
+    (inbound / f"dan+{NAME}+2026-01-31 11:00:00 UTC+x").symlink_to(ada)
+    (inbound / f"eve+{NAME}+tomorrow+x").mkdir()
+    write(model, inbound / f"..+{NAME}+2026-01-31 11:00:00 UTC+x" / f"{NAME}.ipynb")
+    at(course, f"collect {NAME}")
+    told = capfd.readouterr().err
+    taken = {str(path.relative_to(course / "submitted")) for path in (course / "submitted").rglob("*")
+             if not path.is_dir()}  # fmt: skip
+    whole = {
+        f"{student}/{NAME}/{name}" for student in ("ada", "cy", "zoe") for name in (f"{NAME}.ipynb", "timestamp.txt")
+    }
+    assert taken == whole | {f"bob/{NAME}/timestamp.txt", f"bob/{NAME}/data/mine.txt"}
+    assert {path.name for path in course.iterdir()} == {
+        "solutions", "exercises", "submitted", "gradebook.db", "nbgrader_config.py",
+    }  # fmt: skip
+    for said in ("more is left out: a link", "pipe is left out: no regular file", "huge is left out: too large",
+                 f"eve+{NAME}+tomorrow+x is not collected: its name", "dan+"):  # fmt: skip
+        assert said in told
 
 
 def test_late_hand_ins_are_penalised_by_the_courses_rule(round_trip, model, monkeypatch):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
 from translator import __main__, corpora
 from translator.curve import draw
@@ -88,6 +89,10 @@ def test_the_synthetic_corpus_has_a_preset_of_its_own(monkeypatch, tmp_path):
     assert all(getattr(asked[0], name) == value for name, value in own.items())
     assert asked[1] == replace(asked[0], steps=7)
     assert asked[2].d_ff == __main__.PRESETS["tiny"]["d_ff"] != own["d_ff"]
+    monkeypatch.setattr(__main__, "precision", lambda device: torch.float16)  # as on a T4, where Muon is refused
+    for more in ([], ["--muon"]):
+        assert __main__.main([*command, *more]) == 0
+    assert asked[3] == replace(asked[0], muon=False) and asked[4] == asked[0]
 
 
 def test_every_point_of_the_curve_is_in_the_picture(tmp_path):
