@@ -1,6 +1,6 @@
 """The course's own steps in nbgrader's pipelines; `config` says where each stands.
 
-On release: `Frame` and `WrittenQuestions`. On grading: `Intake`, which reads hand-ins, and `RunCells`. They are
+On release: `Frame`, `WrittenQuestions` and `EnterCells`. On grading: `Intake`, which reads hand-ins, and `RunCells`. They are
 ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and ``autograde`` do what our own
 commands do.
 """
@@ -20,7 +20,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.api import BaseCell, Gradebook
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades, SaveCells
 from nbgrader.utils import is_grade, is_solution
 from sqlalchemy import select
 from traitlets import Bool, Integer, List, Unicode
@@ -406,6 +406,19 @@ class RunCells(Execute):
 
     def handle_comm_msg(self, outs, msg, cell_index):
         """Widgets talk with nobody here."""
+
+
+class EnterCells(SaveCells):
+    """Enters a release's cells in the gradebook as nbgrader does, but in one transaction: all of them, or none."""
+
+    def _create_notebook(self, nb):
+        session = self.gradebook.db
+        session.commit = session.flush  # nbgrader commits after each cell
+        try:
+            super()._create_notebook(nb)
+        finally:
+            del session.commit
+        session.commit()
 
 
 class SaveGrades(SaveAutoGrades):
