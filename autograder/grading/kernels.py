@@ -46,11 +46,11 @@ class Kernel:
             self.end()
             raise SandboxLost(f"a kernel did not start ({error})") from None
 
-    def run(self, code: str, deadline: float) -> None:
-        """Have it run a cell, of which `hear` then tells. Raises TimeoutError or DeadKernelError."""
+    def run(self, code: str, deadline: float, question: bool = False) -> None:
+        """Have it run a cell or a ``question``, of which `hear` then tells. Raises TimeoutError or DeadKernelError."""
         self.talk.settimeout(max(0.001, deadline - monotonic()))
         try:
-            self.talk.sendall(wire.framed({"code": code}))
+            self.talk.sendall(wire.framed({"code": code, "question": question}))
         except TimeoutError:
             raise
         except OSError:

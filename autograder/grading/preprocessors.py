@@ -366,7 +366,7 @@ class RunCells(Execute):
         cell.outputs, self.clear_before_next_output = [], False
         seconds = self.timeout or NEVER
         try:
-            self.kernel.run(cell.source, monotonic() + seconds)
+            self.kernel.run(cell.source, monotonic() + seconds, self.probing)
             reply = self.listen(cell, index, monotonic() + seconds)
         except TimeoutError:
             self.kernel.interrupt()

@@ -36,10 +36,10 @@ def kernel(sandbox):
     kernel.end()
 
 
-def told(kernel, source):
+def told(kernel, source, question=False):
     """All messages of a cell."""
     deadline, messages = monotonic() + 60, []
-    kernel.run(source, deadline)
+    kernel.run(source, deadline, question)
     while not messages or messages[-1]["msg_type"] != "execute_reply":
         assert monotonic() < deadline
         messages.append(kernel.hear(deadline))
@@ -147,6 +147,18 @@ def test_an_error_that_cannot_be_told_is_an_error_all_the_same(kernel):
         times = [1] * number + [0] * 20
         assert told(kernel, f"times = iter({times})\n{mute}raise Mute")[-1]["content"]["status"] == "error"
     assert printed(kernel, "print(1)") == "1\n"
+
+
+def test_a_question_is_not_what_a_notebook_makes_of_cells(kernel):
+    """It is plain Python, no cell is counted, its figures are closed, and what is raised is told."""
+    told(kernel, "get_ipython().input_transformers_post.append(lambda lines: ['print(1)'])")
+    assert [one["msg_type"] for one in told(kernel, "1 / 1", True)] == ["execute_reply"]
+    error, reply = told(kernel, "1 / 0", True)
+    assert error["msg_type"] == "error" and error["content"]["ename"] == reply["content"]["ename"] == "ZeroDivisionError"
+    told(kernel, "__import__('matplotlib.pyplot').pyplot.figure()", True)
+    shown, reply = told(kernel, "nobody sees this")
+    assert shown["content"] == {"name": "stdout", "text": "1\n"}
+    assert reply["content"]["execution_count"] == 2
 
 
 @pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\0\0\0\1[", b"\0\0\0\2{}", b'\0\0\0\4"xx"'])
