@@ -255,14 +255,14 @@ class Batch:
     seconds: float
     confined: bool
 
-    def ask(self, worker: Worker, kind: str, **job: object) -> dict:
+    def ask(self, worker: "Worker | Pool", kind: str, **job: object) -> dict:
         """Have a worker do a job. Raises WorkerFailed."""
         given = {"course": str(self.course), "work": str(self.work), "assignment": self.name}
         return worker.ask(kind, self.seconds, **given, **job)
 
 
 class Pool:
-    """Some workers, and as many threads, each of which waits for one of them at a time.
+    """Some workers, and one thread more, so that the next submission is read while others are graded.
 
     Where this process has no other thread, the workers are forked from it, and have one sandbox together. What judging
     the notebooks ``assigned`` takes has then been imported.
@@ -273,7 +273,7 @@ class Pool:
     ) -> None:
         self.sandbox, self.assigned, self.settings = sandbox, assigned, settings
         self.workers = [Worker() for _ in range(size)]
-        self.threads = ThreadPoolExecutor(size)
+        self.threads = ThreadPoolExecutor(size + 1)
         self.free: SimpleQueue[Worker] = SimpleQueue()
         for worker in self.workers:
             self.free.put(worker)
@@ -313,17 +313,17 @@ class Pool:
                     worker.fork(self.sandbox)
         return answers
 
-    def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:
-        """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
+    def run(self, task: Callable[..., Outcome], *arguments: object) -> Future[Outcome]:
+        """Call ``task`` with these arguments, and with this pool in the place of a worker."""
+        return self.threads.submit(task, self, *arguments)
 
-        def with_worker():
-            worker = self.free.get()
-            try:
-                return task(worker, *arguments, **named)
-            finally:
-                self.free.put(worker)
-
-        return self.threads.submit(with_worker)
+    def ask(self, kind: str, seconds: float, **job: object) -> dict:
+        """Have a worker do one job, as soon as there is a free one. Raises WorkerFailed."""
+        worker = self.free.get()
+        try:
+            return worker.ask(kind, seconds, **job)
+        finally:
+            self.free.put(worker)
 
 
 def enter(batches: Sequence[Batch], pool: Pool) -> list[dict]:
@@ -392,7 +392,9 @@ def grade_assignment(
     return [outcomes[folder.parent.name] for folder in folders]
 
 
-def grade_one(worker: Worker, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str) -> Outcome:
+def grade_one(
+    worker: Worker | Pool, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str
+) -> Outcome:
     """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
     student, start = folder.parent.name, monotonic()
     staged = batch.work / "submitted" / student / batch.name
