@@ -6,6 +6,7 @@ commands do.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -218,8 +219,11 @@ class RunCells(Execute):
             self.kernel.end()
 
     def start_kernel(self):
-        """With copies of the data files that lie beside the assignment's source."""
-        assignment = self.resources["nbgrader"]["assignment"]
+        self.kernel = ahead.pop() if ahead else self.fork_kernel(self.resources["nbgrader"]["assignment"])
+        self.kernel.wait_until_ready(self.startup_timeout)
+
+    def fork_kernel(self, assignment):
+        """A kernel with copies of the data files that lie beside the assignment's source."""
         limits = {
             "DATA": self.memory_limit,
             "FSIZE": self.disk_limit,
@@ -227,12 +231,11 @@ class RunCells(Execute):
             "NOFILE": 1024,
             "CORE": 0,
         }
-        self.kernel = Kernel(
+        return Kernel(
             shared_sandbox(self.course.root),
             {"memory": self.memory_limit, "disk": self.disk_limit, "limits": limits},
             Path(self.course.format_path(self.course.source_directory, ".", assignment)),
         )
-        self.kernel.wait_until_ready(self.startup_timeout)
 
     def get_ready(self, notebooks, course):
         """Have the sandbox start, and meanwhile import what judging the notebooks takes."""
@@ -406,6 +409,24 @@ class RunCells(Execute):
 
     def handle_comm_msg(self, outs, msg, cell_index):
         """Widgets talk with nobody here."""
+
+
+ahead = []  # kernels that start before `RunCells` takes them: one or none
+
+
+@contextlib.contextmanager
+def kernel_ahead(config, course, assignment):
+    """Meanwhile a kernel starts for the hand-in, which has first to be entered in the gradebook."""
+    running = RunCells(config=config)
+    running.course = course
+    if shared_sandbox(course.root).warm is not None:  # else what to import is not known yet
+        with contextlib.suppress(NoSandbox, SandboxLost, OSError):  # which `RunCells` will run into, and say
+            ahead.append(running.fork_kernel(assignment))
+    try:
+        yield
+    finally:
+        while ahead:
+            ahead.pop().end()
 
 
 class EnterCells(SaveCells):

@@ -274,8 +274,11 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool, 
     """Autograde ``work/submitted/STUDENT/ASSIGNMENT`` into the gradebook and ``course/autograded``."""
     import nbformat
 
+    from autograder.grading.preprocessors import kernel_ahead
+
     nbgrader = api(course, work, execute, confined)
-    done = nbgrader.autograde(assignment, student, force=True)
+    with kernel_ahead(nbgrader.config, nbgrader.coursedir, assignment) if execute and confined else contextlib.nullcontext():
+        done = nbgrader.autograde(assignment, student, force=True)
     for pause in PAUSES:
         if done["success"] or not any(words in done.get("log", "") for words in PASSING):
             break
