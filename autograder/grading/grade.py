@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,6 +59,7 @@ GRACE = (
 OF_THE_MACHINE = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
 }  # errors that are no hand-in's fault
+PATTERN = "*?["  # characters that nbgrader does not take as such in a student's name
 WORK = "grade_"  # how the name of a run's temporary folder begins
 
 
@@ -118,7 +119,7 @@ def grade(
         with locked(course, settings) as work, pool:
             seconds = GRACE + settings.RunCells.notebook_timeout
             batches = [Batch(name, course, work, seconds, confined) for name in chosen]
-            for batch, graded in zip(batches, enter(batches, pool), strict=True):
+            for batch, graded in zip(batches, enter(batches, pool, folders), strict=True):
                 outcomes = grade_assignment(batch, folders[batch.name], graded, settings, pool, force, console)
                 console.print(table(batch.name, outcomes))
                 console.print(tally(outcomes))
@@ -287,13 +288,13 @@ class Pool:
             worker.__exit__()
         self.threads.shutdown()
 
-    def release(self, batches: Sequence[Batch]) -> list[dict]:
-        """Have a worker enter the assignments while this process gets ready to fork the others."""
+    def release(self, batches: Sequence[Batch], students: Sequence[str]) -> list[dict]:
+        """Have a worker enter assignments and students while this process gets ready to fork the others."""
         first, told, forked = self.workers[0], Future(), threading.active_count() == 1
 
         def ask() -> None:
             try:
-                told.set_result([batch.ask(first, "release") for batch in batches])
+                told.set_result([batch.ask(first, "release", students=students) for batch in batches])
             except BaseException as error:
                 told.set_exception(error)
 
@@ -302,7 +303,7 @@ class Pool:
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
-            get_ready(self.assigned)
+            get_ready(self.assigned, directory(self.settings).db_url)
             RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
         answers = told.result()
         asking.join()
@@ -326,13 +327,17 @@ class Pool:
             self.free.put(worker)
 
 
-def enter(batches: Sequence[Batch], pool: Pool) -> list[dict]:
-    """Enter the assignments in the gradebook. Returns, of each, the scores of all who are graded. Raises BadInput."""
+def enter(batches: Sequence[Batch], pool: Pool, folders: Mapping[str, Sequence[Path]]) -> list[dict]:
+    """Enter the assignments in the gradebook, and who handed in, whose ``folders`` these are.
+
+    Returns, of each assignment, the scores of all who are graded. Raises BadInput.
+    """
     for batch in batches:
         hidden = shutil.ignore_patterns(".*", "__pycache__")
         shutil.copytree(sources(batch.course) / batch.name, batch.work / "source" / batch.name, ignore=hidden)
     try:
-        answers = pool.release(batches)
+        everyone = {folder.parent.name for batch in batches for folder in folders[batch.name]}
+        answers = pool.release(batches, sorted(student for student in everyone if not set(PATTERN) & set(student)))
     except WorkerFailed as error:
         names = ", ".join(batch.name for batch in batches)
         raise BadInput(f"nbgrader could not make the student's version of {names}: {error}.") from None
@@ -400,7 +405,7 @@ def grade_one(
     staged = batch.work / "submitted" / student / batch.name
     job = {"student": student, "confined": batch.confined}
     outcome = Outcome(student, fingerprint)
-    if set("*?[") & set(student):
+    if set(PATTERN) & set(student):
         outcome.reason = "Its folder's name holds one of * ? [, which nbgrader takes for a pattern: rename the folder."
         return outcome
     try:

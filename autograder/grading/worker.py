@@ -179,11 +179,13 @@ def keep_only(*standard: int, kept: Sequence[int]) -> None:
         torch.set_num_threads(1)  # other threads, of a parent that had some, are not here
 
 
-def get_ready(notebooks: Sequence[Mapping]) -> None:
-    """Do before workers are forked what each would have to do at its first job."""
+def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
+    """Do before workers are forked what each would have to do at its first job. ``url`` is the gradebook's."""
     import nbformat
+    from sqlalchemy import make_url
     from sqlalchemy.orm import configure_mappers
 
+    make_url(url).get_dialect()
     configure_mappers()
     for notebook in notebooks:  # the first of a format compiles its rules
         nbformat.validate(notebook, relax_add_props=True)
@@ -257,8 +259,11 @@ def open_once() -> None:
     Gradebook.close = lambda book: book.db.remove()
 
 
-def release(course: str, work: str, assignment: str) -> dict:
-    """Generate ``work/release/ASSIGNMENT`` and enter the assignment in the gradebook; say who is graded already."""
+def release(course: str, work: str, assignment: str, students: Sequence[str] = ()) -> dict:
+    """Generate ``work/release/ASSIGNMENT`` and enter the assignment in the gradebook; say who is graded already.
+
+    The ``students`` are entered, too.
+    """
     from nbgrader.api import MissingEntry
 
     nbgrader = api(course, work)
@@ -266,8 +271,22 @@ def release(course: str, work: str, assignment: str) -> dict:
     if not done["success"]:
         return {"error": reason(done), "log": done.get("log", "")}
     with nbgrader.gradebook as gradebook, contextlib.suppress(MissingEntry):
+        enter_students(gradebook.db, students)
         submissions = gradebook.assignment_submissions(assignment)
         return {"graded": {submission.student.id: scores(submission) for submission in submissions}}
+
+
+def enter_students(session, students: Sequence[str]) -> None:
+    """Enter those who are not in the gradebook yet, in one transaction. By itself nbgrader takes one for each."""
+    from nbgrader.api import Student
+    from sqlalchemy import select
+
+    try:
+        known = set(session.scalars(select(Student.id)))
+        session.add_all(Student(id=student) for student in students if student not in known)
+        session.commit()
+    except Exception:  # a name that is no name for this gradebook: nbgrader says so when it comes to that hand-in
+        session.rollback()
 
 
 def grade(course: str, work: str, assignment: str, student: str, execute: bool, confined: bool) -> dict:

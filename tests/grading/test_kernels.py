@@ -257,10 +257,12 @@ def test_what_an_assignment_imports_is_imported_once_for_all_its_hand_ins(monkey
     assert asked.warm == warm
 
 
-def test_what_a_first_answer_takes_is_there_before_a_kernel_is_forked(tmp_path):
+@pytest.mark.parametrize("module", ["secrets", "IPython.core.logger"])
+def test_what_a_first_cell_and_answer_take_is_there_before_a_kernel_is_forked(tmp_path, module):
+    """NumPy's generators import `secrets` when they are first used, IPython its logger with the first cell it notes."""
     furnish(tmp_path)
-    code = "import sys; from autograder import cells; cells.make_shell(); print('secrets' in sys.modules)"
-    python = [sys.executable, "-c", code]  # `secrets` is imported with numpy's generators, when they are first used
+    code = f"import sys; from autograder import cells; cells.make_shell(); print({module!r} in sys.modules)"
+    python = [sys.executable, "-c", code]
     done = subprocess.run(
         python, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

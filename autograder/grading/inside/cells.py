@@ -131,6 +131,7 @@ def make_shell() -> Shell:
     shell.displayhook.session = shell.display_pub.session = Talk()
     for code in ("1", "1 / 0", "__import__('autograder.answering').answering.practise()"):
         shell.run_cell(code, silent=True)
+    shell.logger  # noqa: B018 - which the first cell that is not silent would import
     return shell
 
 
