@@ -45,7 +45,6 @@ from autograder.grading.notebooks import (
     readable_time,
     refused,
     small_text,
-    write,
 )
 from autograder.grading.preprocessors import RunCells
 from autograder.grading.sandbox import Sandbox, shared_sandbox, trouble
@@ -450,7 +449,9 @@ def stage(notebook: nbformat.NotebookNode, folder: Path, staged: Path) -> list[s
     """Put what nbgrader is to grade into ``staged``: the notebook, and the two small files that its exchange adds."""
     notes = []
     shutil.rmtree(staged, ignore_errors=True)
-    write(notebook, staged / f"{staged.name}.ipynb")
+    staged.mkdir(parents=True)
+    text = json.dumps(notebook, ensure_ascii=False)  # faster than nbformat's, which is for people to read
+    (staged / f"{staged.name}.ipynb").write_text(text, encoding="utf-8")
     for extra in ("timestamp.txt", "submission_secret.txt"):
         text = small_text(folder / extra)
         if extra == "timestamp.txt" and text and not readable_time(text):
