@@ -1,8 +1,8 @@
 """The course's own steps in nbgrader's pipelines; `config` says where each stands.
 
-On release: `Frame`, `WrittenQuestions` and `EnterCells`. On grading: `Intake`, which reads hand-ins, and `RunCells`. They are
-ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and ``autograde`` do what our own
-commands do.
+On release: `Frame`, `WrittenQuestions` and `EnterCells`. On grading: `Intake`, which reads hand-ins, `RunCells` and
+`SaveGrades`. They are ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and
+``autograde`` do what our own commands do.
 """
 
 import atexit
@@ -447,7 +447,8 @@ class SaveGrades(SaveAutoGrades):
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        with Gradebook(names["db_url"]) as gradebook:
+        with Gradebook(names["db_url"], self.parent.parent.coursedir.course_id) as gradebook:
+            gradebook.db.flush()  # in a worker of ours, the submission itself still waits for that
             of = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
             cells = dict(
                 gradebook.db.execute(select(BaseCell.id, BaseCell.name).filter_by(notebook_id=of.notebook_id)).all()

@@ -154,7 +154,9 @@ def test_a_question_is_not_what_a_notebook_makes_of_cells(kernel):
     told(kernel, "get_ipython().input_transformers_post.append(lambda lines: ['print(1)'])")
     assert [one["msg_type"] for one in told(kernel, "1 / 1", True)] == ["execute_reply"]
     error, reply = told(kernel, "1 / 0", True)
-    assert error["msg_type"] == "error" and error["content"]["ename"] == reply["content"]["ename"] == "ZeroDivisionError"
+    assert (
+        error["msg_type"] == "error" and error["content"]["ename"] == reply["content"]["ename"] == "ZeroDivisionError"
+    )
     told(kernel, "__import__('matplotlib.pyplot').pyplot.figure()", True)
     shown, reply = told(kernel, "nobody sees this")
     assert shown["content"] == {"name": "stdout", "text": "1\n"}

@@ -149,7 +149,7 @@ def serve(shell: Shell, talk: socket.socket) -> None:
 
 
 def run(shell: Shell, code: str, question: bool, printed: tuple[Printed, Printed]) -> dict:
-    """Run a cell. Returns Jupyter's reply. A question is plain Python, for which IPython's ways with a cell are long."""
+    """Run a cell or a question, which is plain Python and needs nothing of IPython. Returns Jupyter's reply."""
     session = shell.displayhook.session
     session.running = True
     try:
