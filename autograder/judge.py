@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exercise import Case, Exercise, Mistake, Tolerance
-from autograder.probe import Observation, Value, observe
+from autograder.probe import Observation, Value, dtype_name, noted_once, observe
 
 PRACTICE_SEED = 2017  # the student's own check; grading draws other cases from another seed
 
@@ -74,6 +74,7 @@ class Verdict:
         return float(self.exercise.points) if self.passed else 0.0
 
 
+@noted_once()
 def judge(exercise: Exercise, ask: Callable[[Mapping[str, Any]], Observation], seed: int = PRACTICE_SEED) -> Verdict:
     """Ask the candidate every case and compare with the reference, which is run if there is anything to compare.
 
@@ -215,7 +216,7 @@ def precision(dtype: str) -> int:
 def coarsest(value: Any) -> str:
     """The coarsest floating dtype in an input, "float64" if there is none."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
-        return value.dtype.name
+        return dtype_name(value.dtype)
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
     return min(map(coarsest, inner), key=precision, default="float64")
 

@@ -25,6 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
@@ -407,10 +408,10 @@ def _describe(value: Any, depth: int) -> Value:
     if isinstance(value, np.ndarray):
         plain = np.asarray(value)  # an ndarray even of a subclass; `copy=None` would need NumPy 2
         keep = value.size <= LARGEST and plain.dtype.kind in "biufcUS"
-        return Value("array", name, plain.copy() if keep else None, plain.shape, plain.dtype.name)
+        return Value("array", name, plain.copy() if keep else None, plain.shape, dtype_name(plain.dtype))
     if isinstance(value, (bool, int, float, complex, np.number, np.bool_)):
         array = np.asarray(value)
-        return Value("number", name, array if array.dtype.kind in "biufc" else None, (), array.dtype.name)
+        return Value("number", name, array if array.dtype.kind in "biufc" else None, (), dtype_name(array.dtype))
     if isinstance(value, str):
         return Value("text", name, np.asarray(str(value)), (), "text")
     if torch and isinstance(value, torch.Tensor):
@@ -438,8 +439,14 @@ def _describe_sequence(value: Any, name: str, depth: int) -> Value:
     kinds = {item.array.dtype.kind if item.array.dtype.kind in "bU" else "n" for item in items} if regular else set()
     if regular and len(kinds) <= 1 and len({item.array.shape for item in items}) <= 1:
         array = np.asarray([item.array for item in items])
-        return Value("sequence", name, array, array.shape, array.dtype.name)
+        return Value("sequence", name, array, array.shape, dtype_name(array.dtype))
     return Value("sequence", name, None, (len(items),), items=items)
+
+
+@lru_cache
+def dtype_name(dtype: np.dtype) -> str:
+    """A NumPy dtype's ``name``, which NumPy works out anew each time."""
+    return dtype.name
 
 
 def type_name(value: Any) -> str:
@@ -613,30 +620,77 @@ def undisturbed() -> Iterator[None]:
     recursion limit.
     """
     torch = sys.modules.get("torch")
-    folder, environment, depth = os.getcwd(), dict(os.environ), sys.getrecursionlimit()
-    shown, python_random, numpy_random = np.get_printoptions(), random.getstate(), np.random.get_state()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        stack.enter_context(np.errstate(all="ignore"))
-        stack.callback(_move_back, folder)
-        stack.callback(_restore_environment, environment)
-        stack.callback(sys.setrecursionlimit, depth)
-        stack.callback(np.set_printoptions, **shown)
-        stack.callback(np.random.set_state, numpy_random)
-        stack.callback(random.setstate, python_random)
-        if torch:
-            stack.enter_context(_torch_undisturbed(torch))
+    with noted_once() as before, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         random.seed(0)
         np.random.seed(0)
-        yield
+        try:
+            with _torch_undisturbed(torch) if torch else contextlib.nullcontext():
+                yield
+        finally:
+            before.restore()
+
+
+@contextlib.contextmanager
+def noted_once() -> Iterator["_Surroundings"]:
+    """Around many runs: what each would have to note before it is noted once, which takes longer than a short run.
+
+    The generators are put back at the end, since each run seeds them, and all else after each.
+    """
+    global _noted
+    if _noted:
+        yield _noted
+        return
+    _noted = _Surroundings()
+    try:
+        yield _noted
+    finally:
+        noted, _noted = _noted, None
+        noted.restore_generators()
+
+
+class _Surroundings:
+    """What a candidate may have changed, as it was."""
+
+    def __init__(self) -> None:
+        self.folder, self.environment, self.depth = os.getcwd(), dict(os.environ), sys.getrecursionlimit()
+        self.shown, self.python_random, self.numpy_random = (
+            np.get_printoptions(), random.getstate(), np.random.get_state(),
+        )  # fmt: skip
+        self.torch = torch = sys.modules.get("torch")
+        if torch:
+            self.torch_random = torch.random.get_rng_state()
+            self.accelerator = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+
+    def restore(self) -> None:
+        """Put back all but the generators."""
+        np.set_printoptions(**self.shown)
+        sys.setrecursionlimit(self.depth)
+        if dict(os.environ) != self.environment:
+            os.environ.clear()
+            os.environ.update(self.environment)
+        with contextlib.suppress(OSError):
+            if os.getcwd() == self.folder:
+                return
+        with contextlib.suppress(OSError):  # the folder may be gone
+            os.chdir(self.folder)
+
+    def restore_generators(self) -> None:
+        random.setstate(self.python_random)
+        np.random.set_state(self.numpy_random)
+        if self.torch:
+            self.torch.random.set_rng_state(self.torch_random)
+            if self.accelerator is not None:
+                self.torch.cuda.set_rng_state_all(self.accelerator)
+
+
+_noted: _Surroundings | None = None  # by the outermost `noted_once`
 
 
 @contextlib.contextmanager
 def _torch_undisturbed(torch: Any) -> Iterator[None]:
-    state, dtype, grad = torch.random.get_rng_state(), torch.get_default_dtype(), torch.is_grad_enabled()
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     shown = vars(torch._tensor_str.PRINT_OPTS).copy()
-    accelerator = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     device = torch.empty(0).device  # torch 2.5's get_default_device() fails after set_default_device(None)
     try:
         torch.default_generator.manual_seed(0)
@@ -644,26 +698,9 @@ def _torch_undisturbed(torch: Any) -> Iterator[None]:
         torch.set_grad_enabled(True)
         yield
     finally:
-        torch.random.set_rng_state(state)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
         vars(torch._tensor_str.PRINT_OPTS).clear()
         vars(torch._tensor_str.PRINT_OPTS).update(shown)
-        if accelerator is not None:
-            torch.cuda.set_rng_state_all(accelerator)
         if torch.empty(0).device != device:
             torch.set_default_device(None if device.type == "cpu" else device)
-
-
-def _move_back(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        if os.getcwd() == folder:
-            return
-    with contextlib.suppress(OSError):  # the folder may be gone
-        os.chdir(folder)
-
-
-def _restore_environment(environment: dict[str, str]) -> None:
-    if dict(os.environ) != environment:
-        os.environ.clear()
-        os.environ.update(environment)

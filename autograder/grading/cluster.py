@@ -101,9 +101,9 @@ class DaskPool:
         self.worker.__exit__()
         self.client.close()  # what has not been started is not wanted any more
 
-    def release(self, batches: Sequence[Batch]) -> list[dict]:
-        """Enter the assignments, which is done here."""
-        return [batch.ask(self.worker, "release") for batch in batches]
+    def release(self, batches: Sequence[Batch], students: Sequence[str]) -> list[dict]:
+        """Enter assignments and students, which is done here."""
+        return [batch.ask(self.worker, "release", students=students) for batch in batches]
 
     def run(self, task: Callable[..., Outcome], batch: Batch, folder: Path, release, fingerprint: str) -> Future:
         """Have a submission graded by whichever worker is free. The future always ends with an outcome."""

@@ -52,7 +52,7 @@ def configure(c: Config, root: Path) -> None:
         stock.ClearOutput,
         stock.CheckCellMetadata,
         stock.ComputeChecksums,
-        stock.SaveCells,
+        ours.EnterCells,
         stock.ClearHiddenTests,
         stock.ClearMarkScheme,
         stock.ComputeChecksums,

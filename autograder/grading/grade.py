@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,7 +45,6 @@ from autograder.grading.notebooks import (
     readable_time,
     refused,
     small_text,
-    write,
 )
 from autograder.grading.preprocessors import RunCells
 from autograder.grading.sandbox import Sandbox, shared_sandbox, trouble
@@ -59,6 +58,7 @@ GRACE = (
 OF_THE_MACHINE = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
 }  # errors that are no hand-in's fault
+PATTERN = "*?["  # characters that nbgrader does not take as such in a student's name
 WORK = "grade_"  # how the name of a run's temporary folder begins
 
 
@@ -118,7 +118,7 @@ def grade(
         with locked(course, settings) as work, pool:
             seconds = GRACE + settings.RunCells.notebook_timeout
             batches = [Batch(name, course, work, seconds, confined) for name in chosen]
-            for batch, graded in zip(batches, enter(batches, pool), strict=True):
+            for batch, graded in zip(batches, enter(batches, pool, folders), strict=True):
                 outcomes = grade_assignment(batch, folders[batch.name], graded, settings, pool, force, console)
                 console.print(table(batch.name, outcomes))
                 console.print(tally(outcomes))
@@ -255,14 +255,14 @@ class Batch:
     seconds: float
     confined: bool
 
-    def ask(self, worker: Worker, kind: str, **job: object) -> dict:
+    def ask(self, worker: "Worker | Pool", kind: str, **job: object) -> dict:
         """Have a worker do a job. Raises WorkerFailed."""
         given = {"course": str(self.course), "work": str(self.work), "assignment": self.name}
         return worker.ask(kind, self.seconds, **given, **job)
 
 
 class Pool:
-    """Some workers, and as many threads, each of which waits for one of them at a time.
+    """Some workers, and one thread more, so that the next submission is read while others are graded.
 
     Where this process has no other thread, the workers are forked from it, and have one sandbox together. What judging
     the notebooks ``assigned`` takes has then been imported.
@@ -273,7 +273,7 @@ class Pool:
     ) -> None:
         self.sandbox, self.assigned, self.settings = sandbox, assigned, settings
         self.workers = [Worker() for _ in range(size)]
-        self.threads = ThreadPoolExecutor(size)
+        self.threads = ThreadPoolExecutor(size + 1)
         self.free: SimpleQueue[Worker] = SimpleQueue()
         for worker in self.workers:
             self.free.put(worker)
@@ -287,13 +287,13 @@ class Pool:
             worker.__exit__()
         self.threads.shutdown()
 
-    def release(self, batches: Sequence[Batch]) -> list[dict]:
-        """Have a worker enter the assignments while this process gets ready to fork the others."""
+    def release(self, batches: Sequence[Batch], students: Sequence[str]) -> list[dict]:
+        """Have a worker enter assignments and students while this process gets ready to fork the others."""
         first, told, forked = self.workers[0], Future(), threading.active_count() == 1
 
         def ask() -> None:
             try:
-                told.set_result([batch.ask(first, "release") for batch in batches])
+                told.set_result([batch.ask(first, "release", students=students) for batch in batches])
             except BaseException as error:
                 told.set_exception(error)
 
@@ -302,7 +302,7 @@ class Pool:
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
-            get_ready(self.assigned)
+            get_ready(self.assigned, directory(self.settings).db_url)
             RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
         answers = told.result()
         asking.join()
@@ -313,26 +313,30 @@ class Pool:
                     worker.fork(self.sandbox)
         return answers
 
-    def run(self, task: Callable[..., Outcome], *arguments: object, **named: object) -> Future[Outcome]:
-        """Call ``task`` with a worker and these arguments, as soon as there is a free one."""
+    def run(self, task: Callable[..., Outcome], *arguments: object) -> Future[Outcome]:
+        """Call ``task`` with these arguments, and with this pool in the place of a worker."""
+        return self.threads.submit(task, self, *arguments)
 
-        def with_worker():
-            worker = self.free.get()
-            try:
-                return task(worker, *arguments, **named)
-            finally:
-                self.free.put(worker)
+    def ask(self, kind: str, seconds: float, **job: object) -> dict:
+        """Have a worker do one job, as soon as there is a free one. Raises WorkerFailed."""
+        worker = self.free.get()
+        try:
+            return worker.ask(kind, seconds, **job)
+        finally:
+            self.free.put(worker)
 
-        return self.threads.submit(with_worker)
 
+def enter(batches: Sequence[Batch], pool: Pool, folders: Mapping[str, Sequence[Path]]) -> list[dict]:
+    """Enter the assignments in the gradebook, and who handed in, whose ``folders`` these are.
 
-def enter(batches: Sequence[Batch], pool: Pool) -> list[dict]:
-    """Enter the assignments in the gradebook. Returns, of each, the scores of all who are graded. Raises BadInput."""
+    Returns, of each assignment, the scores of all who are graded. Raises BadInput.
+    """
     for batch in batches:
         hidden = shutil.ignore_patterns(".*", "__pycache__")
         shutil.copytree(sources(batch.course) / batch.name, batch.work / "source" / batch.name, ignore=hidden)
     try:
-        answers = pool.release(batches)
+        everyone = {folder.parent.name for batch in batches for folder in folders[batch.name]}
+        answers = pool.release(batches, sorted(student for student in everyone if not set(PATTERN) & set(student)))
     except WorkerFailed as error:
         names = ", ".join(batch.name for batch in batches)
         raise BadInput(f"nbgrader could not make the student's version of {names}: {error}.") from None
@@ -392,13 +396,15 @@ def grade_assignment(
     return [outcomes[folder.parent.name] for folder in folders]
 
 
-def grade_one(worker: Worker, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str) -> Outcome:
+def grade_one(
+    worker: Worker | Pool, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str
+) -> Outcome:
     """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
     student, start = folder.parent.name, monotonic()
     staged = batch.work / "submitted" / student / batch.name
     job = {"student": student, "confined": batch.confined}
     outcome = Outcome(student, fingerprint)
-    if set("*?[") & set(student):
+    if set(PATTERN) & set(student):
         outcome.reason = "Its folder's name holds one of * ? [, which nbgrader takes for a pattern: rename the folder."
         return outcome
     try:
@@ -443,7 +449,9 @@ def stage(notebook: nbformat.NotebookNode, folder: Path, staged: Path) -> list[s
     """Put what nbgrader is to grade into ``staged``: the notebook, and the two small files that its exchange adds."""
     notes = []
     shutil.rmtree(staged, ignore_errors=True)
-    write(notebook, staged / f"{staged.name}.ipynb")
+    staged.mkdir(parents=True)
+    text = json.dumps(notebook, ensure_ascii=False)  # faster than nbformat's, which is for people to read
+    (staged / f"{staged.name}.ipynb").write_text(text, encoding="utf-8")
     for extra in ("timestamp.txt", "submission_secret.txt"):
         text = small_text(folder / extra)
         if extra == "timestamp.txt" and text and not readable_time(text):

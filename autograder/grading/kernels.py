@@ -29,6 +29,7 @@ class Kernel:
     """
 
     def __init__(self, sandbox: Sandbox, limits: Mapping, folder: Path | None = None) -> None:
+        self.sandbox = sandbox
         self.talk, theirs = socket.socketpair()
         self.heard = bytearray()
         try:
@@ -46,11 +47,11 @@ class Kernel:
             self.end()
             raise SandboxLost(f"a kernel did not start ({error})") from None
 
-    def run(self, code: str, deadline: float) -> None:
-        """Have it run a cell, of which `hear` then tells. Raises TimeoutError or DeadKernelError."""
+    def run(self, code: str, deadline: float, question: bool = False) -> None:
+        """Have it run a cell or a ``question``, of which `hear` then tells. Raises TimeoutError or DeadKernelError."""
         self.talk.settimeout(max(0.001, deadline - monotonic()))
         try:
-            self.talk.sendall(wire.framed({"code": code}))
+            self.talk.sendall(wire.framed({"code": code, "question": question}))
         except TimeoutError:
             raise
         except OSError:
@@ -101,10 +102,9 @@ class Kernel:
         self.kept.signal(SIGINT)
 
     def end(self) -> None:
-        """End it with all that it has started, and wait until nothing of it is left."""
+        """End it with all that it has started. The next one in its sandbox starts when nothing of it is left."""
         self.kept.kill()
-        while self.kept.alive():
-            readable(self.kept.handle, 1)
+        self.sandbox.leaving.append(self.kept)
         self.talk.close()
 
 

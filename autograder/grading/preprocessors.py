@@ -1,11 +1,12 @@
 """The course's own steps in nbgrader's pipelines; `config` says where each stands.
 
-On release: `Frame` and `WrittenQuestions`. On grading: `Intake`, which reads hand-ins, and `RunCells`. They are
-ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and ``autograde`` do what our own
-commands do.
+On release: `Frame`, `WrittenQuestions` and `EnterCells`. On grading: `Intake`, which reads hand-ins, `RunCells` and
+`SaveGrades`. They are ordinary parts of nbgrader's pipelines, so that plain ``nbgrader generate_assignment`` and
+``autograde`` do what our own commands do.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.api import BaseCell, Gradebook
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades, SaveCells
 from nbgrader.utils import is_grade, is_solution
 from sqlalchemy import select
 from traitlets import Bool, Integer, List, Unicode
@@ -218,8 +219,11 @@ class RunCells(Execute):
             self.kernel.end()
 
     def start_kernel(self):
-        """With copies of the data files that lie beside the assignment's source."""
-        assignment = self.resources["nbgrader"]["assignment"]
+        self.kernel = ahead.pop() if ahead else self.fork_kernel(self.resources["nbgrader"]["assignment"])
+        self.kernel.wait_until_ready(self.startup_timeout)
+
+    def fork_kernel(self, assignment):
+        """A kernel with copies of the data files that lie beside the assignment's source."""
         limits = {
             "DATA": self.memory_limit,
             "FSIZE": self.disk_limit,
@@ -227,12 +231,11 @@ class RunCells(Execute):
             "NOFILE": 1024,
             "CORE": 0,
         }
-        self.kernel = Kernel(
+        return Kernel(
             shared_sandbox(self.course.root),
             {"memory": self.memory_limit, "disk": self.disk_limit, "limits": limits},
             Path(self.course.format_path(self.course.source_directory, ".", assignment)),
         )
-        self.kernel.wait_until_ready(self.startup_timeout)
 
     def get_ready(self, notebooks, course):
         """Have the sandbox start, and meanwhile import what judging the notebooks takes."""
@@ -366,7 +369,7 @@ class RunCells(Execute):
         cell.outputs, self.clear_before_next_output = [], False
         seconds = self.timeout or NEVER
         try:
-            self.kernel.run(cell.source, monotonic() + seconds)
+            self.kernel.run(cell.source, monotonic() + seconds, self.probing)
             reply = self.listen(cell, index, monotonic() + seconds)
         except TimeoutError:
             self.kernel.interrupt()
@@ -408,12 +411,44 @@ class RunCells(Execute):
         """Widgets talk with nobody here."""
 
 
+ahead = []  # kernels that start before `RunCells` takes them: one or none
+
+
+@contextlib.contextmanager
+def kernel_ahead(config, course, assignment):
+    """Meanwhile a kernel starts for the hand-in, which has first to be entered in the gradebook."""
+    running = RunCells(config=config)
+    running.course = course
+    if shared_sandbox(course.root).warm is not None:  # else what to import is not known yet
+        with contextlib.suppress(NoSandbox, SandboxLost, OSError):  # which `RunCells` will run into, and say
+            ahead.append(running.fork_kernel(assignment))
+    try:
+        yield
+    finally:
+        while ahead:
+            ahead.pop().end()
+
+
+class EnterCells(SaveCells):
+    """Enters a release's cells in the gradebook as nbgrader does, but in one transaction: all of them, or none."""
+
+    def _create_notebook(self, nb):
+        session = self.gradebook.db
+        session.commit = session.flush  # nbgrader commits after each cell
+        try:
+            super()._create_notebook(nb)
+        finally:
+            del session.commit
+        session.commit()
+
+
 class SaveGrades(SaveAutoGrades):
     """Enters points and comments as nbgrader does, but with one look at the gradebook and in one transaction."""
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        with Gradebook(names["db_url"]) as gradebook:
+        with Gradebook(names["db_url"], self.parent.parent.coursedir.course_id) as gradebook:
+            gradebook.db.flush()  # in a worker of ours, the submission itself still waits for that
             of = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
             cells = dict(
                 gradebook.db.execute(select(BaseCell.id, BaseCell.name).filter_by(notebook_id=of.notebook_id)).all()

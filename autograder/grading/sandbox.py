@@ -172,6 +172,7 @@ class Sandbox:
         self.log: BinaryIO | None = None
         self.told = False  # what to import
         self.heard: list[bytes] = []  # how far it is
+        self.leaving: list[Kept] = []  # kernels that have been killed
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -248,6 +249,8 @@ class Sandbox:
     def fork(self, talk: socket.socket, files: Mapping[str, Path], limits: Mapping) -> "Kept":
         """A fresh kernel at the other end of ``talk``, with copies of ``files``. Raises NoSandbox or SandboxLost."""
         self.start()
+        while self.leaving:
+            self.leaving.pop().wait()
         report, theirs = os.pipe()
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, theirs)
@@ -296,6 +299,8 @@ class Sandbox:
             self.log.close()
         self.process = self.control = self.log = None
         self.told, self.heard = False, []
+        while self.leaving:
+            self.leaving.pop().close()
 
 
 @cache
@@ -340,6 +345,11 @@ class Kept:
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait until nothing of it is left."""
+        while self.alive():
+            readable(self.handle, 1)
 
     def close(self) -> None:
         if self.handle is not None:

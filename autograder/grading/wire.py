@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.probe import Fault, Observation, Value
+from autograder.probe import Fault, Observation, Value, dtype_name
 
 MIME = "application/vnd.keep-the-attention.observations+json"
 MOST_NUMBERS = 500_000  # in one array that comes back; larger ones are described, not sent
@@ -94,7 +94,8 @@ def pack_array(array: np.ndarray) -> list:
     """[dtype, shape, content]: the bytes in base 64, or the strings themselves."""
     if array.dtype.kind in "US":
         return ["text", list(array.shape), [str(item) for item in array.astype(str).ravel()]]
-    name = STAND_INS.get(array.dtype.name, array.dtype.name)
+    name = dtype_name(array.dtype)
+    name = STAND_INS.get(name, name)
     content = np.ascontiguousarray(array, dtype=DTYPES[name]).tobytes()
     return [name, list(array.shape), base64.b64encode(content).decode("ascii")]
 
@@ -188,7 +189,7 @@ def value_of(data: Any, depth: int = 0) -> Value:
     if data["array"] is not None:
         array = unpack_array(data["array"])
         textual = array.dtype.kind == "U" and (dtype == "text" or dtype.startswith(("str", "bytes")))
-        if array.shape != shape or not (textual or STAND_INS.get(dtype, dtype) == array.dtype.name):
+        if array.shape != shape or not (textual or STAND_INS.get(dtype, dtype) == dtype_name(array.dtype)):
             raise Malformed("a value's array is not what it says")
     if data["items"] is not None:
         if not (isinstance(data["items"], list) and len(data["items"]) <= MOST_PARTS):

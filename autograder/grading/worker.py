@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -160,7 +161,8 @@ class Forked:
 # ---- inside the process ---------------------------------------------------------------------------------------------
 
 FIGURES = ("score", "max_score", "code_score", "max_code_score", "needs_manual_grade", "late_submission_penalty")
-engines = []  # of the gradebooks that were opened
+books = []  # the gradebooks that were opened
+together = False  # whether a submission is entered together with its grades
 
 
 def keep_only(*standard: int, kept: Sequence[int]) -> None:
@@ -179,11 +181,13 @@ def keep_only(*standard: int, kept: Sequence[int]) -> None:
         torch.set_num_threads(1)  # other threads, of a parent that had some, are not here
 
 
-def get_ready(notebooks: Sequence[Mapping]) -> None:
-    """Do before workers are forked what each would have to do at its first job."""
+def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
+    """Do before workers are forked what each would have to do at its first job. ``url`` is the gradebook's."""
     import nbformat
+    from sqlalchemy import make_url
     from sqlalchemy.orm import configure_mappers
 
+    make_url(url).get_dialect()
     configure_mappers()
     for notebook in notebooks:  # the first of a format compiles its rules
         nbformat.validate(notebook, relax_add_props=True)
@@ -201,8 +205,7 @@ def main(parent: int) -> None:
             answer = jobs[job.pop("kind")](**job)
         except Exception as error:
             answer = {"error": sentence(error), "log": traceback.format_exc()}
-        for engine in engines:
-            engine.dispose()
+        let_go()
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -220,7 +223,7 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
 
     from autograder.grading.config import load
 
-    open_once()
+    global together
     config = load(Path(course))
     for step in ("source", "release", "submitted"):
         config.CourseDirectory[f"{step}_directory"] = str(Path(work) / step)
@@ -229,11 +232,28 @@ def api(course: str, work: str, execute: bool = True, confined: bool = True):
     for step in (stock.ClearOutput, stock.DeduplicateIds, stock.OverwriteKernelspec, stock.OverwriteCells):
         with contextlib.suppress(ValueError):
             config.Autograde.sanitize_preprocessors.remove(step)
+    together = not own_steps(config.Autograde)
+    open_once()
     config.RunCells.execute = execute
     config.RunCells.confined = confined
     tempfile.tempdir = os.environ["TMPDIR"] = work  # what is left there goes when the run ends
     os.chdir(course)  # what a relative db_url is relative to
     return NbGraderAPI(config=config)
+
+
+def own_steps(autograde) -> bool:
+    """Whether this course has steps of its own before the grades are entered. They may look the submission up."""
+    from nbconvert.preprocessors import ClearMetadataPreprocessor
+    from nbgrader import preprocessors as stock
+
+    from autograder.grading.preprocessors import RunCells, SaveGrades
+
+    known = (RunCells, stock.IgnorePattern, ClearMetadataPreprocessor, stock.LimitOutput)
+    before = [
+        *autograde.sanitize_preprocessors,
+        *takewhile(lambda step: step is not SaveGrades, autograde.autograde_preprocessors),
+    ]
+    return any(step not in known for step in before)
 
 
 @functools.cache
@@ -242,23 +262,48 @@ def open_once() -> None:
 
     By itself it does so ten times for a hand-in, each time with an engine that compiles every query anew, and looks
     each time whether all tables and the course are there.
+
+    A submission is kept in the session until `SaveGrades` enters it with its grades, where `together` says so. Then it
+    is never there without them, and the disk is waited for once.
     """
     from nbgrader.api import Gradebook
 
-    stock = Gradebook.__init__
+    stock, enter = Gradebook.__init__, Gradebook.add_submission
 
     @functools.cache
     def opened(folder: str, *which: object, **named: object) -> dict:
         stock(book := Gradebook.__new__(Gradebook), *which, **named)
-        engines.append(book.engine)
+        books.append(book)
         return vars(book)
 
+    def add_submission(book: Gradebook, *which: object, **named: object):
+        book.db.autoflush, book.db.commit = False, lambda: None
+        try:
+            submission = enter(book, *which, **named)
+        finally:
+            del book.db.commit
+        # Of several notebooks nbgrader looks up those that are missing. A server may not like to be kept waiting.
+        if not together or len(submission.notebooks) > 1 or book.engine.name != "sqlite":
+            book.db.commit()
+        return submission
+
     Gradebook.__init__ = lambda book, *which, **named: vars(book).update(opened(os.getcwd(), *which, **named))
-    Gradebook.close = lambda book: book.db.remove()
+    Gradebook.add_submission = add_submission
+    Gradebook.close = lambda book: None if book.db.new else book.db.remove()
 
 
-def release(course: str, work: str, assignment: str) -> dict:
-    """Generate ``work/release/ASSIGNMENT`` and enter the assignment in the gradebook; say who is graded already."""
+def let_go() -> None:
+    """Forget what waits to be entered in a gradebook, and close the connections."""
+    for book in books:
+        book.db.remove()
+        book.engine.dispose()
+
+
+def release(course: str, work: str, assignment: str, students: Sequence[str] = ()) -> dict:
+    """Generate ``work/release/ASSIGNMENT`` and enter the assignment in the gradebook; say who is graded already.
+
+    The ``students`` are entered, too.
+    """
     from nbgrader.api import MissingEntry
 
     nbgrader = api(course, work)
@@ -266,20 +311,42 @@ def release(course: str, work: str, assignment: str) -> dict:
     if not done["success"]:
         return {"error": reason(done), "log": done.get("log", "")}
     with nbgrader.gradebook as gradebook, contextlib.suppress(MissingEntry):
+        enter_students(gradebook.db, students)
         submissions = gradebook.assignment_submissions(assignment)
         return {"graded": {submission.student.id: scores(submission) for submission in submissions}}
+
+
+def enter_students(session, students: Sequence[str]) -> None:
+    """Enter those who are not in the gradebook yet, in one transaction. By itself nbgrader takes one for each."""
+    from nbgrader.api import Student
+    from sqlalchemy import select
+
+    try:
+        known = set(session.scalars(select(Student.id)))
+        session.add_all(Student(id=student) for student in students if student not in known)
+        session.commit()
+    except Exception:  # a name that is no name for this gradebook: nbgrader says so when it comes to that hand-in
+        session.rollback()
 
 
 def grade(course: str, work: str, assignment: str, student: str, execute: bool, confined: bool) -> dict:
     """Autograde ``work/submitted/STUDENT/ASSIGNMENT`` into the gradebook and ``course/autograded``."""
     import nbformat
 
+    from autograder.grading.preprocessors import kernel_ahead
+
     nbgrader = api(course, work, execute, confined)
-    done = nbgrader.autograde(assignment, student, force=True)
+    with (
+        kernel_ahead(nbgrader.config, nbgrader.coursedir, assignment)
+        if execute and confined
+        else contextlib.nullcontext()
+    ):
+        done = nbgrader.autograde(assignment, student, force=True)
     for pause in PAUSES:
         if done["success"] or not any(words in done.get("log", "") for words in PASSING):
             break
         time.sleep(pause)
+        let_go()
         done = nbgrader.autograde(assignment, student, force=True)
     if not done["success"]:
         log = done.get("log", "")

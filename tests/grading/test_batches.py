@@ -74,7 +74,8 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 class Greet(NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         with Gradebook(db_url=resources["nbgrader"]["db_url"], course_id="sample-course") as book:
-            nb.cells[0].source += " for " + book.find_student(resources["nbgrader"]["student"]).id
+            names = resources["nbgrader"]
+            nb.cells[0].source += " for " + book.find_submission(names["assignment"], names["student"]).student.id
         return nb, resources
 
 c.Autograde.sanitize_preprocessors.append(Greet)
@@ -88,6 +89,12 @@ def test_a_courses_own_step_before_the_grading_is_taken(course):
     assert scores(course) == EARNED
     graded = nbformat.read(course / "autograded" / "di" / NAME / f"{NAME}.ipynb", as_version=4)
     assert graded.cells[0].source.endswith(" for di")
+
+
+def test_a_run_killed_while_a_hand_in_runs_leaves_no_submission_without_grades(course, model):
+    hand_in(course, "ada", answered(model, double="import time\ntime.sleep(50)"))
+    killed_run(course, 60, until=(course / "autograded" / "ada" / NAME / f"{NAME}.ipynb").exists)
+    assert "ada" not in scores(course)
 
 
 def test_runs_killed_at_random_points_lose_nothing(course):

@@ -36,10 +36,10 @@ def kernel(sandbox):
     kernel.end()
 
 
-def told(kernel, source):
+def told(kernel, source, question=False):
     """All messages of a cell."""
     deadline, messages = monotonic() + 60, []
-    kernel.run(source, deadline)
+    kernel.run(source, deadline, question)
     while not messages or messages[-1]["msg_type"] != "execute_reply":
         assert monotonic() < deadline
         messages.append(kernel.hear(deadline))
@@ -149,6 +149,20 @@ def test_an_error_that_cannot_be_told_is_an_error_all_the_same(kernel):
     assert printed(kernel, "print(1)") == "1\n"
 
 
+def test_a_question_is_not_what_a_notebook_makes_of_cells(kernel):
+    """It is plain Python, no cell is counted, its figures are closed, and what is raised is told."""
+    told(kernel, "get_ipython().input_transformers_post.append(lambda lines: ['print(1)'])")
+    assert [one["msg_type"] for one in told(kernel, "1 / 1", True)] == ["execute_reply"]
+    error, reply = told(kernel, "1 / 0", True)
+    assert (
+        error["msg_type"] == "error" and error["content"]["ename"] == reply["content"]["ename"] == "ZeroDivisionError"
+    )
+    told(kernel, "__import__('matplotlib.pyplot').pyplot.figure()", True)
+    shown, reply = told(kernel, "nobody sees this")
+    assert shown["content"] == {"name": "stdout", "text": "1\n"}
+    assert reply["content"]["execution_count"] == 2
+
+
 @pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\0\0\0\1[", b"\0\0\0\2{}", b'\0\0\0\4"xx"'])
 def test_what_is_no_message_is_refused(kernel, sent):
     kernel.run(f"get_ipython().display_pub.session.talk.sendall({sent!r})", monotonic() + 60)
@@ -245,10 +259,12 @@ def test_what_an_assignment_imports_is_imported_once_for_all_its_hand_ins(monkey
     assert asked.warm == warm
 
 
-def test_what_a_first_answer_takes_is_there_before_a_kernel_is_forked(tmp_path):
+@pytest.mark.parametrize("module", ["secrets", "IPython.core.logger"])
+def test_what_a_first_cell_and_answer_take_is_there_before_a_kernel_is_forked(tmp_path, module):
+    """NumPy's generators import `secrets` when they are first used, IPython its logger with the first cell it notes."""
     furnish(tmp_path)
-    code = "import sys; from autograder import cells; cells.make_shell(); print('secrets' in sys.modules)"
-    python = [sys.executable, "-c", code]  # `secrets` is imported with numpy's generators, when they are first used
+    code = f"import sys; from autograder import cells; cells.make_shell(); print({module!r} in sys.modules)"
+    python = [sys.executable, "-c", code]
     done = subprocess.run(
         python, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

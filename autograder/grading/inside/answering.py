@@ -25,11 +25,12 @@ def answer(expression, question):
         reply = {"missing": f"{type(error).__name__}: {probe.plain_text(error)}"}
     else:
         run, seen = probe_of(question), []
-        for inputs in question["cases"]:
-            given = wire.unpack(inputs)
-            seen.append(probe.observe(run, candidate, given, question["framework"], question["expects"]))
-            if seen[-1].fault and seen[-1].fault.kind in question["hopeless"]:
-                break
+        with probe.noted_once():
+            for inputs in question["cases"]:
+                given = wire.unpack(inputs)
+                seen.append(probe.observe(run, candidate, given, question["framework"], question["expects"]))
+                if seen[-1].fault and seen[-1].fault.kind in question["hopeless"]:
+                    break
         reply = {"observations": [wire.pack_observation(one) for one in seen]}
     shell.display_pub.publish({wire.MIME: json.dumps(reply)})
 

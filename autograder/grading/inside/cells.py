@@ -2,8 +2,8 @@
 
 That is what ipykernel does for a notebook that a person sits at. Here nobody does, so there is no completion, no
 debugger, no widget and no thread. Hence a shell can be made once, before the processes that use it are forked from one
-another. A message, either way, is JSON behind its length: in, a cell's ``code``; out, what Jupyter calls ``msg_type``
-and ``content``, last the ``execute_reply``.
+another. A message, either way, is JSON behind its length: in, a cell's ``code`` and whether it is a ``question`` of the
+grader's; out, what Jupyter calls ``msg_type`` and ``content``, last the ``execute_reply``.
 """
 
 import builtins
@@ -131,6 +131,7 @@ def make_shell() -> Shell:
     shell.displayhook.session = shell.display_pub.session = Talk()
     for code in ("1", "1 / 0", "__import__('autograder.answering').answering.practise()"):
         shell.run_cell(code, silent=True)
+    shell.logger  # noqa: B018 - which the first cell that is not silent would import
     return shell
 
 
@@ -144,16 +145,19 @@ def serve(shell: Shell, talk: socket.socket) -> None:
     printed = sys.stdout, sys.stderr
     session.say("ready", {})
     while session.owner == os.getpid() and (asked := session.hear()) is not None:
-        session.say("execute_reply", run(shell, asked["code"], printed))
+        session.say("execute_reply", run(shell, asked["code"], asked["question"], printed))
 
 
-def run(shell: Shell, code: str, printed: tuple[Printed, Printed]) -> dict:
-    """Run a cell. Returns Jupyter's reply."""
+def run(shell: Shell, code: str, question: bool, printed: tuple[Printed, Printed]) -> dict:
+    """Run a cell or a question, which is plain Python and needs nothing of IPython. Returns Jupyter's reply."""
     session = shell.displayhook.session
     session.running = True
     try:
-        result = shell.run_cell(code, store_history=True)
-        error = result.error_before_exec or result.error_in_exec
+        if question:
+            error = put(shell, code)
+        else:
+            result = shell.run_cell(code, store_history=True)
+            error = result.error_before_exec or result.error_in_exec
         for stream in printed:
             stream.flush()
     except KeyboardInterrupt as interrupt:
@@ -170,6 +174,19 @@ def run(shell: Shell, code: str, printed: tuple[Printed, Printed]) -> dict:
         }
         reply |= {"status": "error", **about}
     return reply
+
+
+def put(shell: Shell, question: str) -> BaseException | None:
+    """Put a question to the notebook. Returns the error that came of it."""
+    try:
+        eval(question, {})
+    except BaseException as error:
+        about = {"ename": type(error).__name__, "evalue": probe.plain_text(error), "traceback": []}
+        shell.displayhook.session.say("error", about)
+        return error
+    finally:
+        shell.events.trigger("post_execute")  # by which figures are closed, and not shown under the next cell
+    return None
 
 
 def nobody_answers(*_, **__):
