@@ -82,6 +82,8 @@ def ran(request, run):
     """
     items = request.session.items
     with_book = "BOOK_HTML" not in os.environ and any("book_html" in item.fixturenames for item in items)
+    if with_book:
+        request.getfixturevalue("book_html")  # before `not_a_fork` hides what the other tests of the book need
     wanted = [item.callspec.params["path"] for item in items if "ran" in item.fixturenames]
     with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
         runs = {}
@@ -89,11 +91,8 @@ def ran(request, run):
             runs = {path: pool.submit(run, path) for path in wanted if path in EXERCISES or not with_book}
 
         def ran(path):
-            if path in CHAPTERS and with_book:
-                request.getfixturevalue("book_html")
-                if notebook := of_the_book(path):
-                    return notebook
-            return (runs.get(path) or pool.submit(run, path)).result()
+            notebook = of_the_book(path) if with_book and path in CHAPTERS else None
+            return notebook or (runs.get(path) or pool.submit(run, path)).result()
 
         yield ran
 
