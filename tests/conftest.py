@@ -1,4 +1,4 @@
-"""What all tests share: one thread a process, random numbers that come again, and one browser.
+"""What all tests share: one thread a process, random numbers that come again, one browser, and the built book.
 
 Threads cost more than they save on tensors as small as the tests'. Playwright allows one browser driver a process, and
 under pytest-xdist a process runs tests of several folders.
@@ -7,6 +7,7 @@ under pytest-xdist a process runs tests of several folders.
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -57,3 +58,20 @@ def browser():
         instance = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield instance
         instance.close()
+
+
+@pytest.fixture(scope="session")
+def book_html(tmp_path_factory) -> Path:
+    """The real book's pages. Its cells have run in environments like Colab's.
+
+    The environment variable BOOK_HTML names a folder of pages to test instead, built elsewhere.
+    """
+    if "BOOK_HTML" in os.environ:
+        return Path(os.environ["BOOK_HTML"])
+    import bare
+    from building import build_real_book
+
+    built = build_real_book(tmp_path_factory.mktemp("book"))
+    if built.returncode:
+        pytest.fail(f"the book cannot be built:\n{built.stderr[-5000:]}", pytrace=False)
+    return bare.BOOK / "_build" / "html"

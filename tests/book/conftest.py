@@ -1,33 +1,19 @@
-"""What the tests of the book share: the built books (a sample with everything in it, and the real one), a server."""
+"""What the tests of the book share: a built sample with everything in it, a server."""
 
 import functools
 import http.server
-import os
 import shutil
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import bare
 import pytest
-from filelock import FileLock
+from building import build_book
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).parent / "sample"
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
-
-
-def build_book(project: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Build a book with the command that `make book` uses."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", "."]
-    return subprocess.run(
-        [*command, "-W", "-n", "--keep-going"],
-        cwd=project,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
 
 
 def make_project(folder: Path, pages: dict[str, str]) -> Path:
@@ -51,25 +37,10 @@ def sample_project(tmp_path_factory) -> Path:
     for folder in ("book/colab", "exercises/01-sample"):
         (project / folder).mkdir(parents=True)
         (project / folder / "01-sample.ipynb").write_text('{"cells": []}')
-    built = build_book(project, GITHUB_REPOSITORY="someone/her-fork")
+    runner = bare.Runner.bare(tmp_path_factory.mktemp("environments"), "nowhere")
+    built = build_book(project, project, runner, GITHUB_REPOSITORY="someone/her-fork")
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     return project
-
-
-@pytest.fixture(scope="session")
-def book_html() -> Path:
-    """The real book's pages, built into `_build` like `make book` does, so that an unchanged book costs little.
-
-    The environment variable BOOK_HTML names a folder of pages to test instead, built elsewhere.
-    """
-    if "BOOK_HTML" in os.environ:
-        return Path(os.environ["BOOK_HTML"])
-    (ROOT / "_build").mkdir(exist_ok=True)
-    with FileLock(ROOT / "_build" / ".tests.lock"):
-        built = build_book(ROOT)
-    if built.returncode:
-        pytest.fail(f"the book cannot be built:\n{built.stderr[-5000:]}", pytrace=False)
-    return ROOT / "_build" / "html"
 
 
 @pytest.fixture(scope="session", params=["sample", "book"])

@@ -114,6 +114,11 @@ print("folder", os.getcwd(), os.listdir())
     assert not Path(first["folder"].split()[0]).exists()
 
 
+def test_where_the_tests_build_a_book_there_is_what_colab_has_and_an_empty_folder(sample_project):
+    """From the build of the real book it is taken that its chapters run in Colab."""
+    assert "There: torch sklearn Files: []\n" in html(sample_project / "_build", "book/01-sample")
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [

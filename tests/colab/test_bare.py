@@ -1,6 +1,6 @@
 """Every notebook, run as Colab would run it: only what the chapters use of what Colab has, an empty folder, Run all.
 
-The package comes as in Colab, by the notebook's own set-up cell and pip, from a git URL: here that of the working tree.
+The package comes as in Colab, by the notebooks' set-up cell and pip, from a git URL: here that of the working tree.
 """
 
 import importlib.metadata
@@ -12,7 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bare
+import nbformat
 import pytest
+from jupyter_cache import get_cache
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
 
 from autograder import colab
 
@@ -28,19 +34,67 @@ def source(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def runner(tmp_path_factory, source):
-    return bare.Runner(tmp_path_factory.mktemp("colab"), source)
+def run(tmp_path_factory, source):
+    """A function that runs the notebook at a path, in an environment of its own, and gives it with its outputs."""
+    jupyter = bare.Runner.bare(tmp_path_factory.mktemp("colab"), source).set_up().jupyter()
+    specs = KernelSpecManager(kernel_dirs=[f"{jupyter}/kernels"])
+
+    def run(path):
+        notebook = nbformat.read(path, 4)
+        manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
+        client = NotebookClient(notebook, km=manager, timeout=600, allow_errors=path in EXERCISES)
+        try:
+            client.execute()
+        finally:
+            run_sync(manager.shutdown_kernel)(now=True)  # the client ends only kernels that it manages itself
+        return notebook
+
+    return run
+
+
+def code_of(notebook, path):
+    """The code cells behind the set-up cell, which is the first."""
+    set_up, *code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    made_for = colab.stated(str(path.relative_to(ROOT)), notebook.cells[0].source)
+    assert set_up.source.rstrip() == colab.setup_cell(made_for).rstrip()
+    return code
+
+
+def of_the_book(path):
+    """A chapter's notebook with the outputs that its cells had when the book was built; None where these differ."""
+    notebook = nbformat.read(path, 4)
+    code = code_of(notebook, path)
+    cache = get_cache(bare.BOOK / "_build" / ".jupyter_cache")
+    (record,) = (one for one in cache.list_cache_records() if Path(one.uri) == ROOT / "book" / f"{path.stem}.md")
+    cells = [cell for cell in cache.get_cache_bundle(record.pk).nb.cells if cell.cell_type == "code"]
+    if [re.sub(r"^# @title Code( of .*)?\n", "", cell.source) for cell in code] != [cell.source for cell in cells]:
+        return None
+    for cell, there in zip(code, cells, strict=True):
+        cell.outputs, cell.execution_count = there.outputs, there.execution_count
+    return notebook
 
 
 @pytest.fixture(scope="session")
-def ran(request, runner):
-    """A function from a notebook's path to the notebook with its outputs. Two notebooks run at a time."""
-    wanted = [item.callspec.params["path"] for item in request.session.items if "ran" in item.fixturenames]
+def ran(request, run):
+    """A function from a notebook's path to the notebook with its outputs. Two notebooks run at a time.
+
+    Where the book is built for other tests, its build runs the chapters, in environments like these: not twice, then.
+    """
+    items = request.session.items
+    with_book = "BOOK_HTML" not in os.environ and any("book_html" in item.fixturenames for item in items)
+    if with_book:
+        request.getfixturevalue("book_html")  # before `not_a_fork` hides what the other tests of the book need
+    wanted = [item.callspec.params["path"] for item in items if "ran" in item.fixturenames]
     with ThreadPoolExecutor(1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
         runs = {}
         if "PYTEST_XDIST_WORKER" not in os.environ:  # with xdist, other workers run the rest
-            runs = {path: pool.submit(runner.run, path, path in EXERCISES) for path in wanted}
-        yield lambda path: (runs.get(path) or pool.submit(runner.run, path, path in EXERCISES)).result()
+            runs = {path: pool.submit(run, path) for path in wanted if path in EXERCISES or not with_book}
+
+        def ran(path):
+            notebook = of_the_book(path) if with_book and path in CHAPTERS else None
+            return notebook or (runs.get(path) or pool.submit(run, path)).result()
+
+        yield ran
 
 
 def printed(cell, kind="stdout"):
@@ -58,9 +112,9 @@ def by_name(path):
 
 
 @pytest.fixture
-def python(runner, request):
+def python(tmp_path, source):
     """Runs Python code in a bare environment of this test's own; ``variables`` are added, or removed where None."""
-    executable, empty, variables = runner.environment(request.node.name)
+    executable, empty, variables = bare.Runner.bare(tmp_path, source).environment("python")
 
     def run(code, *arguments, **changed):
         environment = {name: value for name, value in (variables | changed).items() if value is not None}
@@ -100,28 +154,12 @@ def test_without_a_network_the_set_up_cell_says_what_to_do(python):
     assert colab.repository().git_source in last
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
-def test_a_chapter_runs_from_top_to_bottom(ran, path):
-    notebook = ran(path)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert cell.execution_count, f"cell {cell.id} was not run"
-            assert printed(cell, "stderr") == ""
-    figures = sum("-caption" in cell.id for cell in notebook.cells)
-    drawn = [
-        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-    ]
-    assert len(drawn) >= figures > 0 or figures == 0
-
-
 @pytest.mark.parametrize("path", EXERCISES, ids=by_name)
 def test_an_exercise_notebook_runs_with_its_stubs(ran, path):
     notebook = ran(path)
     assert notebook.cells[0].source.count(colab.colab_url(str(path.relative_to(ROOT)))) == 1, "no badge"
     checked = 0
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
+    for cell in code_of(notebook, path):
         errors = [output.ename for output in cell.outputs if output.output_type == "error"]
         assert set(errors) <= {"NotImplementedError"}
         assert printed(cell, "stderr") == ""
@@ -129,3 +167,15 @@ def test_an_exercise_notebook_runs_with_its_stubs(ran, path):
             checked += 1
             assert not errors and found[1] in shown(cell), f"{found[1]} reports nothing"
     assert checked >= 4
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=by_name)
+def test_a_chapter_runs_from_top_to_bottom(ran, path):
+    notebook = ran(path)
+    drawn = 0
+    for cell in code_of(notebook, path):
+        assert cell.execution_count, f"cell {cell.id} was not run"
+        assert printed(cell, "stderr") == ""
+        drawn += sum(bool({"image/png", "image/svg+xml"} & output.get("data", {}).keys()) for output in cell.outputs)
+    figures = sum("-caption" in cell.id for cell in notebook.cells)
+    assert drawn >= figures > 0 or figures == 0
