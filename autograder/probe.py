@@ -561,10 +561,10 @@ class Bounded(io.TextIOBase):
 def silenced(printed: Bounded) -> Iterator[None]:
     """Send standard output to ``printed`` and errors nowhere: Python's streams, logging, and what C code writes."""
     root = logging.getLogger()
-    handlers, level, disabled = root.handlers[:], root.level, logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    handlers, level = root.handlers[:], root.level
     try:
         with (
+            no_logging(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(Bounded(0)),
             _displays_silenced(),
@@ -575,7 +575,20 @@ def silenced(printed: Bounded) -> Iterator[None]:
         root.handlers[:] = handlers
         if root.level != level:
             root.setLevel(level)
-        logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def no_logging() -> Iterator[None]:
+    """Nothing is logged. Where that is so already, nothing is done, since each change has all loggers look anew."""
+    manager = logging.root.manager
+    disabled = manager.disable
+    try:
+        if disabled != logging.CRITICAL:
+            logging.disable(logging.CRITICAL)
+        yield
+    finally:
+        if manager.disable != disabled:
+            logging.disable(disabled)
 
 
 @contextlib.contextmanager
@@ -643,7 +656,8 @@ def noted_once() -> Iterator["_Surroundings"]:
         return
     _noted = _Surroundings()
     try:
-        yield _noted
+        with no_logging():
+            yield _noted
     finally:
         noted, _noted = _noted, None
         noted.restore_generators()
@@ -654,6 +668,7 @@ class _Surroundings:
 
     def __init__(self) -> None:
         self.folder, self.environment, self.depth = os.getcwd(), dict(os.environ), sys.getrecursionlimit()
+        self.encoded = os.environ._data.copy()  # can be compared without decoding it all
         self.shown, self.python_random, self.numpy_random = (
             np.get_printoptions(), random.getstate(), np.random.get_state(),
         )  # fmt: skip
@@ -666,7 +681,7 @@ class _Surroundings:
         """Put back all but the generators."""
         np.set_printoptions(**self.shown)
         sys.setrecursionlimit(self.depth)
-        if dict(os.environ) != self.environment:
+        if os.environ._data != self.encoded:
             os.environ.clear()
             os.environ.update(self.environment)
         with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 from nbformat import NotebookNode
 
 from autograder.grading.config import REPOSITORY
@@ -48,9 +48,10 @@ def read_source(folder: Path, name: str) -> NotebookNode:
         raise BadInput(f"{path} can't be read as a notebook: {str(error).splitlines()[0][:120]}.") from None
     if source.get("nbformat") != 4:
         raise BadInput(f"{path} is in notebook format {source.get('nbformat')}: save it in format 4.")
-    kernel = source.metadata.get("kernelspec", {}).get("name", "python3")
+    kernel = source.metadata.get("kernelspec", {}).get("name", NATIVE_KERNEL_NAME)
     try:
-        KernelSpecManager().get_kernel_spec(kernel)
+        if kernel != NATIVE_KERNEL_NAME:  # which is always there; looking for it takes as long as a hand-in
+            KernelSpecManager().get_kernel_spec(kernel)
     except NoSuchKernel:
         raise BadInput(
             f"{name} needs the Jupyter kernel {kernel!r}, which isn't installed: run python -m ipykernel install "

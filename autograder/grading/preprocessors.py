@@ -20,7 +20,7 @@ from nbclient.client import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbgrader.api import BaseCell, Gradebook
+from nbgrader.api import BaseCell, Gradebook, MissingEntry
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades, SaveCells
 from nbgrader.utils import is_grade, is_solution
 from sqlalchemy import select
@@ -430,9 +430,14 @@ def kernel_ahead(config, course, assignment):
 
 
 class EnterCells(SaveCells):
-    """Enters a release's cells in the gradebook as nbgrader does, but in one transaction: all of them, or none."""
+    """Enters a release's cells in the gradebook as nbgrader does, but in one transaction: all of them, or none.
+
+    Where all are there already, which nbgrader would take out and enter again, nothing is done.
+    """
 
     def _create_notebook(self, nb):
+        if self.entered():
+            return
         session = self.gradebook.db
         session.commit = session.flush  # nbgrader commits after each cell
         try:
@@ -440,6 +445,19 @@ class EnterCells(SaveCells):
         finally:
             del session.commit
         session.commit()
+
+    def entered(self):
+        """Whether the gradebook has these cells and no others."""
+        try:
+            notebook = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        except MissingEntry:
+            return False
+        owner = {"notebook": self.notebook_id, "assignment": self.assignment_id}
+        return all(
+            {cell.name: cell.to_dict() for cell in getattr(notebook, f"{kind}_cells")}
+            == {name: {**info, "name": name, **owner} for name, info in getattr(self, f"new_{kind}_cells").items()}
+            for kind in ("grade", "solution", "task", "source")
+        )
 
 
 class SaveGrades(SaveAutoGrades):

@@ -13,7 +13,7 @@ import inspect
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -73,10 +73,9 @@ def question(asked: Asked, seed: int, kind: str = "answer") -> str:
     ``kind`` is "answer" for what it answers, "calls" for which of the exercise's `instead_of` it calls meanwhile.
     """
     exercise = asked.exercise
-    ready_made = inspect.getmodule(exercise.probe) is probe
     data = {
         "probe": exercise.probe.__name__,
-        "source": None if ready_made else inspect.getsource(exercise.probe),
+        "source": source_of(exercise.probe),
         "framework": exercise.framework,
         "expects": exercise.expects,
         "hopeless": judging.HOPELESS,
@@ -84,6 +83,12 @@ def question(asked: Asked, seed: int, kind: str = "answer") -> str:
         "cases": [wire.pack(dict(case.inputs)) for case in judging.cases_of(exercise, seed)],
     }
     return f"__import__('autograder.answering').answering.{kind}({asked.expression!r}, {json.dumps(data)!r})"
+
+
+@cache
+def source_of(run: Callable) -> str | None:
+    """The code of an exercise's own probe; None for a ready-made one, which is in the sandbox."""
+    return None if inspect.getmodule(run) is probe else inspect.getsource(run)
 
 
 def secret_of(course: Path) -> bytes:
