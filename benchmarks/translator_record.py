@@ -12,6 +12,7 @@ corpus, which the project writes itself, test sentences and the failures among t
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from translator.corpora import load
+from translator.corpora import Corpus, load
 from translator.evaluation import quality, together, translations
 from translator.runs import Run, revision
 
@@ -45,44 +46,55 @@ PAGE = Path(__file__).parents[1] / "translator" / "recorded.py"
 SHOWN = 8  # sentences of the synthetic corpus
 
 
+def scored(runs: Sequence[Run], corpus: Corpus, width: int, alpha: float | None = None) -> tuple[dict, list[str]]:
+    """The scores on the test set of one run, or of several together, and the translations."""
+    model, tokenizer, tuned = together(runs, CPU)
+    alpha = tuned if alpha is None else alpha
+    sources, references = zip(*corpus.test, strict=True)
+    began, began_cpu = time.perf_counter(), time.process_time()
+    written = translations(model, tokenizer, sources, width, alpha)
+    spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
+    found = asdict(quality(written, references, corpus.target))
+    return {**found, "sentences": len(sources), "beam": width, "alpha": alpha, **spent}, written
+
+
+def provenance(run: Run) -> dict:
+    """What the run says about itself, its command as one would type it, with no folder of somebody's machine."""
+    about = run.about()
+    start = "python" if about["processes"] == 1 else f"torchrun --nproc-per-node {about['processes']}"
+    command = re.sub(r"^\S*__main__\.py", f"{start} -m translator", about["command"])
+    command = re.sub(r"--data \S+", "--data DIR", command)
+    return {**about, "command": re.sub(r"--out (?:\S*/)?(\S+)", r"--out runs/\1", command)}
+
+
 def record(runs: Sequence[Run], data: Path | None) -> dict:
     """The first run; and how good it is together with the others, if there are any."""
     run = runs[0]
-    config = run.config()
-    corpus = load(config.corpus, data)
+    config, corpus = run.config(), load(run.config().corpus, data)
     if any(corpus.fingerprint() != one.about()["fingerprint"] for one in runs):
         raise SystemExit(f"{config.corpus} has other sentences than those that the run was trained on.")
-    sources, references = zip(*corpus.test, strict=True)
-    scores, written = {}, []
-    model, tokenizer, alpha = together(runs[:1], CPU)
-    ways = [("greedy", model, 1, 1.0), ("beam 5, alpha 1", model, 5, 1.0), ("beam 5", model, 5, alpha)]
+    scores = {"greedy": scored([run], corpus, 1, 1.0)[0], "beam 5, alpha 1": scored([run], corpus, 5, 1.0)[0]}
+    scores["beam 5"], written = scored([run], corpus, 5)
     if len(runs) > 1:
-        ensemble, _, alpha = together(runs, CPU)
-        ways.insert(0, ("together, beam 5", ensemble, 5, alpha))
-    for name, model, width, alpha in ways:
-        began, began_cpu = time.perf_counter(), time.process_time()
-        written = translations(model, tokenizer, sources, width, alpha)
-        spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
-        found = asdict(quality(written, references, corpus.target))
-        scores[name] = {**found, "sentences": len(sources), "beam": width, "alpha": alpha, **spent}
+        scores["together, beam 5"], _ = scored(runs, corpus, 5)
+    model, tokenizer, alpha = together([run], CPU)
     if config.corpus in SENTENCES:
         asked = SENTENCES[config.corpus]
-        outputs = translations(model, tokenizer, asked, 5, run.alpha())
+        outputs = translations(model, tokenizer, asked, 5, alpha)
         samples = [{"source": x, "output": y} for x, y in zip(asked, outputs, strict=True)]
     else:
-        rows = [
-            {"source": x, "output": y, "reference": r} for x, y, r in zip(sources, written, references, strict=True)
-        ]
+        rows = [{"source": x, "output": y, "reference": r} for (x, r), y in zip(corpus.test, written, strict=True)]
         samples = rows[:SHOWN] + [row for row in rows[SHOWN:] if row["output"] != row["reference"]][:SHOWN]
     metrics = run.metrics()
     others = [
-        {"command": one.about()["command"], "seed": one.config().seed, "revision": one.about()["revision"],
-         "cpu_or_gpu_seconds": one.metrics()[-1]["seconds"]}
+        {"about": provenance(one), "seed": one.config().seed,
+         "cpu_or_gpu_seconds": one.metrics()[-1]["seconds"], "test": scored([one], corpus, 5)[0],
+         "curve": [line for line in one.metrics() if "valid_bleu" in line]}
         for one in runs[1:]
     ]  # fmt: skip
     return {
         "config": asdict(config),
-        "about": run.about(),
+        "about": provenance(run),
         "recorded_with": revision(),
         "sentences": {"train": len(corpus.train), "valid": len(corpus.valid), "test": len(corpus.test)},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

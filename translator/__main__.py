@@ -37,8 +37,8 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "muon": True,
         "smoothing": 0.05,
         "average": 0.99,
-        "steps": 700,
-        "evaluate_every": 350,
+        "steps": 640,
+        "evaluate_every": 320,
     },
 }
 

@@ -162,12 +162,16 @@ def test_the_page_shows_what_was_kept():
 @each_run
 def test_a_recorded_run_says_where_it_comes_from(name):
     kept = RECORDED[name]
-    about = kept["about"]
-    assert about["command"].startswith("python -m translator train --corpus " + kept["config"]["corpus"])
-    assert about["device"] and about["torch"] and about["precision"] and about["threads"] >= 1
-    assert isinstance(kept["config"]["seed"], int)
-    for revision in (about["revision"], kept["recorded_with"]):
-        assert re.fullmatch("[0-9a-f]{40}", revision)
+    others = kept.get("together_with", [])
+    for about in (kept["about"], *(other["about"] for other in others)):
+        start = "python" if about["processes"] == 1 else f"torchrun --nproc-per-node {about['processes']}"
+        assert about["command"].startswith(f"{start} -m translator train --corpus {kept['config']['corpus']}")
+        assert about["device"] and about["torch"] and about["precision"] and about["threads"] >= 1
+        assert re.fullmatch("[0-9a-f]{40}", about["revision"])
+    assert re.fullmatch("[0-9a-f]{40}", kept["recorded_with"])
+    seeds = [kept["config"]["seed"], *(other["seed"] for other in others)]
+    assert all(isinstance(seed, int) for seed in seeds) and len(set(seeds)) == len(seeds)
+    assert ("together, beam 5" in kept["test"]) == bool(others)
     for score in kept["test"].values():
         assert score["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
         assert score["sentences"] == kept["sentences"]["test"]
