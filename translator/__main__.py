@@ -32,7 +32,7 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "dropout": 0.0,
         "vocabulary": 2000,
         "tokens": 6144,
-        "lr": 5e-3,
+        "lr": 7e-3,
         "warmup": 100,
         "muon": True,
         "smoothing": 0.05,
