@@ -37,8 +37,8 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "muon": True,
         "smoothing": 0.05,
         "average": 0.99,
-        "steps": 640,
-        "evaluate_every": 320,
+        "steps": 560,
+        "evaluate_every": 280,
     },
 }
 
@@ -139,8 +139,8 @@ def train_command(options: argparse.Namespace) -> None:
     given = {field.name: getattr(options, field.name, None) for field in fields(Config)}
     given = {name: value for name, value in given.items() if value is not None}
     preset = PRESETS[options.preset or ("synthetic" if options.corpus == "synthetic-zh-en" else "small")]
-    if precision(device) == torch.float16:  # in which only who asks for Muon is told that it is not to be had
-        preset = {**preset, "muon": False}
+    if preset.get("muon") and precision(device) == torch.float16:  # only who asks for Muon is told that it is not there
+        preset = {**preset, "muon": False, "lr": 5e-3}  # AdamW bears no more
     config = Config(**{**preset, **given})
     prepare = with_own_code(options.own) if options.own else None
     with processes(device):
