@@ -37,8 +37,8 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "muon": True,
         "smoothing": 0.05,
         "average": 0.99,
-        "steps": 560,
-        "evaluate_every": 280,
+        "steps": 600,
+        "evaluate_every": 300,
     },
 }
 
