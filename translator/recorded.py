@@ -224,95 +224,97 @@ RUNS = json.loads(r"""
    "dropout": 0.0,
    "word_dropout": 0.0,
    "vocabulary": 2000,
-   "tokens": 3072,
-   "lr": 0.005,
+   "tokens": 6144,
+   "lr": 0.007,
    "warmup": 100,
    "weight_decay": 0.01,
+   "muon": true,
    "smoothing": 0.05,
    "average": 0.99,
    "clip": 1.0,
-   "steps": 1400,
-   "evaluate_every": 350,
+   "steps": 600,
+   "evaluate_every": 300,
    "patience": 10,
    "seed": 0
   },
   "about": {
    "fingerprint": "72abce3c0edb629f",
-   "command": "python -m translator train --corpus synthetic-zh-en --out runs/synthetic --device cpu",
-   "revision": "f5bf5f9568d6f535f8229796c200b6c5dd529307",
+   "command": "torchrun --nproc-per-node 2 -m translator train --corpus synthetic-zh-en --out runs/synthetic --device cpu",
+   "revision": "97431e2a8ac4b7c68d439f4e078b6be05eef0d73",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
-   "processes": 1,
+   "processes": 2,
    "threads": 1
   },
-  "recorded_with": "05617bb6fc226268b86b3069d813e7d0cd79456f",
+  "recorded_with": "97431e2a8ac4b7c68d439f4e078b6be05eef0d73",
   "sentences": {
    "train": 40000,
    "valid": 495,
    "test": 1000
   },
   "parameters": 801280,
-  "best_step": 1400,
-  "cpu_or_gpu_seconds": 165.247970225,
-  "wall_seconds": 420.31186982500367,
+  "best_step": 600,
+  "cpu_or_gpu_seconds": 80.828267101,
+  "wall_seconds": 84.257682079,
   "tuning": {
-   "alpha": 2.0,
+   "alpha": 1.6,
    "valid_bleu": {
-    "0.2": 99.23034845401484,
-    "0.4": 99.27183995730628,
-    "0.6": 99.27183995730628,
-    "0.8": 99.27183995730628,
-    "1.0": 99.27183995730628,
-    "1.2": 99.31301980386105,
-    "1.4": 99.31301980386105,
-    "1.6": 99.31301980386105,
-    "1.8": 99.31301980386105,
-    "2.0": 99.3382736985424
+    "0.2": 98.68850301233022,
+    "0.4": 98.66058153031558,
+    "0.6": 98.75004602175973,
+    "0.8": 98.91183029296928,
+    "1.0": 99.0611508400116,
+    "1.2": 99.0611508400116,
+    "1.4": 99.0611508400116,
+    "1.6": 99.11225954400058,
+    "1.8": 99.11225954400058,
+    "2.0": 99.11225954400058
    },
-   "seconds": 7.288019052999999
+   "seconds": 4.186928461000008
   },
   "test": {
    "greedy": {
-    "bleu": 98.95544838052686,
-    "chrf": 99.36418970011395,
+    "bleu": 98.87163672567367,
+    "chrf": 99.32721823897252,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9981149864210852,
-    "length_ratio": 0.9981167608286252,
-    "exact_match": 97.5,
+    "brevity_penalty": 0.9988304094901308,
+    "length_ratio": 0.9988310929281122,
+    "exact_match": 96.5,
     "sentences": 1000,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 1.4152478489995701,
-    "cpu_seconds": 1.3996665690000007
+    "seconds": 1.3363188140001512,
+    "cpu_seconds": 1.3362724099999994
    },
    "beam 5, alpha 1": {
-    "bleu": 99.0593125775057,
-    "chrf": 99.43801399583504,
+    "bleu": 98.88086460314184,
+    "chrf": 99.36838499097966,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9970734583399672,
-    "length_ratio": 0.9970777323202805,
-    "exact_match": 97.6,
+    "brevity_penalty": 0.9971385855540462,
+    "length_ratio": 0.997142671602052,
+    "exact_match": 96.8,
     "sentences": 1000,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 4.871293560994673,
-    "cpu_seconds": 4.815020941
+    "seconds": 4.702006622000226,
+    "cpu_seconds": 4.701512356
    },
    "beam 5": {
-    "bleu": 98.98364795190537,
-    "chrf": 99.3861965854652,
+    "bleu": 98.90416362146811,
+    "chrf": 99.38428926737534,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9977896251370627,
-    "length_ratio": 0.9977920644197675,
-    "exact_match": 97.4,
+    "brevity_penalty": 0.9972037085389829,
+    "length_ratio": 0.9972076108838236,
+    "exact_match": 96.9,
     "sentences": 1000,
     "beam": 5,
-    "alpha": 2.0,
-    "seconds": 5.159514778002631,
-    "cpu_seconds": 5.1030494520000005
+    "alpha": 1.6,
+    "seconds": 4.6615845630003605,
+    "cpu_seconds": 4.661221981000001
    }
   },
+  "together_with": [],
   "samples": [
    {
     "source": "去年在餐馆吃五个西红柿的工人很年轻",
@@ -321,7 +323,7 @@ RUNS = json.loads(r"""
    },
    {
     "source": "昨天小红在学校写了三首诗，男孩昨天晚上没买这辆汽车，喜欢咖啡的女人今天早上给了你的医生一个鸡蛋",
-    "output": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the woman who likes coffee gave your doctor a egg this morning",
+    "output": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the woman who likes coffee gave your doctor an egg this morning",
     "reference": "Xiaohong wrote three poems in the school yesterday , the boy did not buy this car last night , and the woman who likes coffee gave your doctor an egg this morning"
    },
    {
@@ -355,74 +357,60 @@ RUNS = json.loads(r"""
     "reference": "her father wants to give their colleague an umbrella tomorrow"
    },
    {
-    "source": "虽然明天早上我的同事会借给我们哥哥四个大盘子，但是喜欢三明治的工人昨天做了那个便宜的三明治",
-    "output": "although my colleague will lend our older brother four big plates tomorrow morning , the worker who likes sandwiches made those three cheap sandwiches yesterday",
-    "reference": "although my colleague will lend our older brother four big plates tomorrow morning , the worker who likes sandwiches made that cheap sandwich yesterday"
+    "source": "虽然那个男人昨天晚上没买那匹马，但是去年在学校找一把贵钥匙的医生需要一部手机",
+    "output": "although that man did not buy that horse last night , the doctor who was looking for an expensive key in the school last year needs an expensive phone",
+    "reference": "although that man did not buy that horse last night , the doctor who was looking for an expensive key in the school last year needs a phone"
+   },
+   {
+    "source": "喜欢帽子的学生上个星期被他邀请了，上个星期学生吃了一个三明治，昨天晚上她在医院画了那件红毛衣",
+    "output": "the student who likes hats was invited by him last week , the student ate a sandwich last week , and she drew that sweater in the hospital last night",
+    "reference": "the student who likes hats was invited by him last week , the student ate a sandwich last week , and she drew that red sweater in the hospital last night"
+   },
+   {
+    "source": "因为男孩很饿，所以穿贵衬衫的医生昨天晚上在厨房帮助了他的同事",
+    "output": "the doctor who is wearing an expensive shirt in the kitchen last night helped his colleague in the kitchen last night",
+    "reference": "the doctor who is wearing an expensive shirt helped his colleague in the kitchen last night because the boy is hungry"
    },
    {
     "source": "女人们今天早上在商店骑了两辆自行车，学校里的工人去年把大衣偷走了，女人昨天晚上做了一个小三明治，孩子昨天晚上把盘子打破了",
-    "output": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a coat last night , and the child broke the plate last night",
+    "output": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , and the woman made a sandwich last night",
     "reference": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a small sandwich last night , and the child broke the plate last night"
    },
    {
-    "source": "医院里的学生昨天把男孩拿走的钥匙偷走了",
-    "output": "the student in the hospital took away the key that the boy took away yesterday",
-    "reference": "the student in the hospital stole the key that the boy took away yesterday"
+    "source": "鸡蛋去年被我吃掉了",
+    "output": "the umbrella was eaten up by me last year",
+    "reference": "the egg was eaten up by me last year"
+   },
+   {
+    "source": "孩子上个星期没写那本小说，那个老师昨天晚上把那扇小窗户打破了，喜欢马的医生今天早上画了他姐姐偷走的裙子",
+    "output": "the child did not write that novel last week , that teacher broke that small window last night , and the doctor who likes horses drew the skirt this morning",
+    "reference": "the child did not write that novel last week , that teacher broke that small window last night , and the doctor who likes horses drew the skirt that his older sister stole this morning"
    },
    {
     "source": "戴便宜的帽子的司机今天早上没买那杯咖啡，他们姐姐去年在医院找了他的羊，去年警察给了那个学生五本便宜的书",
-    "output": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and those five police officers gave that student five cheap books last year",
+    "output": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and those five students gave that police officers last year",
     "reference": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and the police officer gave that student five cheap books last year"
    },
    {
-    "source": "喜欢三明治的学生昨天把他们拿走的信放在了椅子上，去年他们坐火车去了广州，今天早上女孩们批评了我的老师",
-    "output": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girl criticized my teacher this morning",
-    "reference": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girls criticized my teacher this morning"
-   },
-   {
-    "source": "那五个警察去年被你邀请了，穿旧衬衫的警察今天早上在医院写了这首诗，昨天晚上他们的学生在图书馆卖了他借的手机",
-    "output": "those five police officers were invited by you last year , the police officer who is wearing a shirt wrote this morning , and their student borrowed the phone that he borrowed in the library last night",
-    "reference": "those five police officers were invited by you last year , the police officer who is wearing an old shirt wrote this poem in the hospital this morning , and their student sold the phone that he borrowed in the library last night"
-   },
-   {
-    "source": "戴大帽子的工人昨天在学校吃了一碗面条，上个星期孩子们把自行车修好了，昨天晚上司机把你姐姐卖的汽车修好了",
-    "output": "the worker who is wearing a big hat ate a bowl of noodles in the school yesterday , the children repaired the bicycle last night , and the driver sold the car that your older sister sold last night",
-    "reference": "the worker who is wearing a big hat ate a bowl of noodles in the school yesterday , the children repaired the bicycle last week , and the driver repaired the car that your older sister sold last night"
-   },
-   {
-    "source": "昨天警察们坐飞机去了上海，穿漂亮的衬衫的警察去年把那两个西红柿吃掉了，老师们上个星期坐火车去了成都",
-    "output": "the police officers went to Shanghai by plane yesterday , the police officer who is wearing a beautiful shirt ate those two tomatoes last year , and the teachers went to Chengdu by train last week",
-    "reference": "the police officers went to Shanghai by plane yesterday , the police officer who is wearing a beautiful shirt ate up those two tomatoes last year , and the teachers went to Chengdu by train last week"
+    "source": "今天早上工人把汉堡吃掉了，电脑昨天晚上被他的医生偷走了，她买的老鼠昨天晚上被男孩找到了",
+    "output": "the worker ate up the hamburger this morning , the computer was stolen by his doctor last night , and the mouse that the boy bought was found by the boy last night",
+    "reference": "the worker ate up the hamburger this morning , the computer was stolen by his doctor last night , and the mouse that she bought was found by the boy last night"
    }
   ],
   "curve": [
    {
-    "step": 350,
-    "valid_loss": 0.23395161158202885,
-    "valid_bleu": 84.03403624467164,
-    "seconds": 39.978010613,
-    "wall_seconds": 50.29138036600489
+    "step": 300,
+    "valid_loss": 0.10057548663692042,
+    "valid_bleu": 93.79276203810069,
+    "seconds": 40.488679106,
+    "wall_seconds": 42.558333426999525
    },
    {
-    "step": 700,
-    "valid_loss": 0.08752636462579169,
-    "valid_bleu": 95.01269421406518,
-    "seconds": 79.31343465100001,
-    "wall_seconds": 103.17131023600814
-   },
-   {
-    "step": 1050,
-    "valid_loss": 0.06273758663788163,
-    "valid_bleu": 98.62964411254237,
-    "seconds": 118.69046216400001,
-    "wall_seconds": 195.43615658899944
-   },
-   {
-    "step": 1400,
-    "valid_loss": 0.06526388395270956,
-    "valid_bleu": 99.44613285196564,
-    "seconds": 165.247970225,
-    "wall_seconds": 420.31186982500367
+    "step": 600,
+    "valid_loss": 0.06759414446151712,
+    "valid_bleu": 99.01036631619448,
+    "seconds": 80.828267101,
+    "wall_seconds": 84.257682079
    }
   ]
  },
@@ -434,102 +422,182 @@ RUNS = json.loads(r"""
    "h": 4,
    "layers": 3,
    "d_ff": 512,
-   "dropout": 0.3,
-   "word_dropout": 0.2,
+   "dropout": 0.2,
+   "word_dropout": 0.1,
    "vocabulary": 6000,
    "tokens": 2048,
    "lr": 0.0014,
    "warmup": 800,
    "weight_decay": 0.01,
+   "muon": false,
    "smoothing": 0.1,
    "average": 0.998,
    "clip": 1.0,
-   "steps": 8800,
+   "steps": 4484,
    "evaluate_every": 1000,
    "patience": 10,
    "seed": 0
   },
   "about": {
    "fingerprint": "79e7b6a9026f0ac8",
-   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en --vocabulary 6000 --word-dropout 0.2 --tokens 2048 --lr 0.0014 --warmup 800 --steps 8800 --evaluate-every 1000 --device cpu",
-   "revision": "75c2540c59eb1a033120d81f2220471e9333a98f",
+   "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en-0 --vocabulary 6000 --dropout 0.2 --word-dropout 0.1 --tokens 2048 --lr 0.0014 --warmup 800 --evaluate-every 1000 --minutes 25 --seed 0 --device cpu",
+   "revision": "59493b54f087f6b79092e5b9f480dc4b0d48640f",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
    "processes": 1,
    "threads": 1
   },
-  "recorded_with": "75c2540c59eb1a033120d81f2220471e9333a98f",
+  "recorded_with": "208e5c51e78bc2a622af3a2a3b523f42baaaa1e9",
   "sentences": {
    "train": 25748,
    "valid": 1030,
    "test": 979
   },
   "parameters": 5490688,
-  "best_step": 8000,
-  "cpu_or_gpu_seconds": 2770.291225924,
-  "wall_seconds": 3569.7164374569984,
+  "best_step": 4000,
+  "cpu_or_gpu_seconds": 1375.963020156,
+  "wall_seconds": 2426.5486058010006,
   "tuning": {
-   "alpha": 1.0,
+   "alpha": 1.2,
    "valid_bleu": {
-    "0.2": 32.46307023635894,
-    "0.4": 32.458471924962744,
-    "0.6": 32.53174556316386,
-    "0.8": 32.59871939589572,
-    "1.0": 32.77095417027281,
-    "1.2": 32.63126556993427,
-    "1.4": 32.56234769998675,
-    "1.6": 32.66056255053986,
-    "1.8": 32.675356950980515,
-    "2.0": 32.619085156763155
+    "0.2": 31.609597912563647,
+    "0.4": 32.00461355170561,
+    "0.6": 31.974268318058066,
+    "0.8": 32.18737818743455,
+    "1.0": 32.33970838395151,
+    "1.2": 32.390754026351196,
+    "1.4": 32.05982361489657,
+    "1.6": 31.855173222535992,
+    "1.8": 31.798093642255505,
+    "2.0": 31.664928280190022
    },
-   "seconds": 11.272181331999946
+   "seconds": 11.029134212999907
   },
   "test": {
    "greedy": {
-    "bleu": 29.149374085299307,
-    "chrf": 45.89246701154773,
+    "bleu": 28.40398390541229,
+    "chrf": 45.56353214127363,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9470345305266832,
-    "length_ratio": 0.9483889364128885,
-    "exact_match": 11.8488253319714,
+    "brevity_penalty": 0.9510798942730901,
+    "length_ratio": 0.952238380382093,
+    "exact_match": 11.133810010214505,
     "sentences": 979,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 2.7649894909991417,
-    "cpu_seconds": 2.7645586469999994
+    "seconds": 2.543620907999866,
+    "cpu_seconds": 2.543309089
    },
    "beam 5, alpha 1": {
-    "bleu": 31.37407179793005,
-    "chrf": 47.96631823702194,
+    "bleu": 31.260836173962932,
+    "chrf": 47.75541338220812,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9296294138776358,
-    "length_ratio": 0.9319931565440548,
-    "exact_match": 13.38100102145046,
+    "brevity_penalty": 0.9258079603371361,
+    "length_ratio": 0.9284288565725691,
+    "exact_match": 13.585291113381,
     "sentences": 979,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 8.867688318001456,
-    "cpu_seconds": 8.866762566
+    "seconds": 8.219773595000333,
+    "cpu_seconds": 8.219109625000002
    },
    "beam 5": {
-    "bleu": 31.37407179793005,
-    "chrf": 47.96631823702194,
+    "bleu": 31.355510657137,
+    "chrf": 47.978182452013044,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9296294138776358,
-    "length_ratio": 0.9319931565440548,
+    "brevity_penalty": 0.935108557871955,
+    "length_ratio": 0.937125748502994,
     "exact_match": 13.38100102145046,
     "sentences": 979,
     "beam": 5,
-    "alpha": 1.0,
-    "seconds": 9.15567165700486,
-    "cpu_seconds": 9.154266062000001
+    "alpha": 1.2,
+    "seconds": 8.663789188999544,
+    "cpu_seconds": 8.662019724000002
+   },
+   "together, beam 5": {
+    "bleu": 32.21867517673937,
+    "chrf": 49.4808037508805,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9643051221199553,
+    "length_ratio": 0.9649272882805817,
+    "exact_match": 13.993871297242084,
+    "sentences": 979,
+    "beam": 5,
+    "alpha": 1.6,
+    "seconds": 20.542450652999833,
+    "cpu_seconds": 20.538714172
    }
   },
+  "together_with": [
+   {
+    "about": {
+     "fingerprint": "79e7b6a9026f0ac8",
+     "command": "python -m translator train --corpus tatoeba-zh-en --data DIR --out runs/zh-en-1 --vocabulary 6000 --dropout 0.2 --word-dropout 0.1 --tokens 2048 --lr 0.0014 --warmup 800 --evaluate-every 1000 --minutes 25 --seed 1 --device cpu",
+     "revision": "59493b54f087f6b79092e5b9f480dc4b0d48640f",
+     "torch": "2.13.0+cpu",
+     "device": "AMD EPYC, 2 cores",
+     "precision": "bfloat16",
+     "processes": 1,
+     "threads": 1
+    },
+    "seed": 1,
+    "cpu_or_gpu_seconds": 1435.9574811740001,
+    "test": {
+     "bleu": 30.427473781594266,
+     "chrf": 47.693963795557394,
+     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+     "brevity_penalty": 0.9748822383180074,
+     "length_ratio": 0.9751924721984602,
+     "exact_match": 12.870275791624106,
+     "sentences": 979,
+     "beam": 5,
+     "alpha": 2.0,
+     "seconds": 8.60010664100082,
+     "cpu_seconds": 8.599329513999997
+    },
+    "curve": [
+     {
+      "step": 1000,
+      "valid_loss": 2.547653538165706,
+      "valid_bleu": 16.578145874182535,
+      "seconds": 293.354158305,
+      "wall_seconds": 420.95119359499995
+     },
+     {
+      "step": 2000,
+      "valid_loss": 2.0117518358891555,
+      "valid_bleu": 24.358064936935605,
+      "seconds": 591.9375527059999,
+      "wall_seconds": 840.0961507940001
+     },
+     {
+      "step": 3000,
+      "valid_loss": 1.8544166489402847,
+      "valid_bleu": 27.302949116364918,
+      "seconds": 899.3819194429999,
+      "wall_seconds": 1390.0960356259998
+     },
+     {
+      "step": 4000,
+      "valid_loss": 1.7887556246011564,
+      "valid_bleu": 28.478958404018318,
+      "seconds": 1225.452164125,
+      "wall_seconds": 2067.471501931
+     },
+     {
+      "step": 4653,
+      "valid_loss": 1.7733482763712163,
+      "valid_bleu": 29.06372235392022,
+      "seconds": 1435.9574811740001,
+      "wall_seconds": 2406.0120245660005
+     }
+    ]
+   }
+  ],
   "samples": [
    {
     "source": "我想吃汉堡。",
-    "output": "I want to eat hamburgers."
+    "output": "I'd like to eat hamburgers."
    },
    {
     "source": "你昨天为什么没有来？",
@@ -537,7 +605,7 @@ RUNS = json.loads(r"""
    },
    {
     "source": "他的哥哥在学校教英语。",
-    "output": "His brother is at school."
+    "output": "His brother is studying English."
    },
    {
     "source": "如果明天下雨，我们就待在家里。",
@@ -545,72 +613,44 @@ RUNS = json.loads(r"""
    },
    {
     "source": "注意力就是你所需要的一切。",
-    "output": "Be careful if you need everything you need."
+    "output": "The attention is what you need is everything."
    }
   ],
   "curve": [
    {
     "step": 1000,
-    "valid_loss": 2.843886120484607,
-    "valid_bleu": 10.03533476068422,
-    "seconds": 298.90317902199996,
-    "wall_seconds": 696.8183964339987
+    "valid_loss": 2.535056664998775,
+    "valid_bleu": 16.458236816314162,
+    "seconds": 295.494722988,
+    "wall_seconds": 509.94289781900034
    },
    {
     "step": 2000,
-    "valid_loss": 2.198836386400481,
-    "valid_bleu": 20.771027813387253,
-    "seconds": 606.274763418,
-    "wall_seconds": 1134.5535696849984
+    "valid_loss": 1.989469824057601,
+    "valid_bleu": 25.6472443586646,
+    "seconds": 598.257443101,
+    "wall_seconds": 978.5703275640003
    },
    {
     "step": 3000,
-    "valid_loss": 1.9872775943365821,
-    "valid_bleu": 24.30377926783634,
-    "seconds": 959.205373402,
-    "wall_seconds": 1708.8671272859938
+    "valid_loss": 1.8339622547917633,
+    "valid_bleu": 28.606503622912395,
+    "seconds": 898.3000495599999,
+    "wall_seconds": 1489.5222984030001
    },
    {
     "step": 4000,
-    "valid_loss": 1.8667876618136667,
-    "valid_bleu": 26.073790400774012,
-    "seconds": 1264.794156013,
-    "wall_seconds": 2060.729475672997
+    "valid_loss": 1.7753454151720103,
+    "valid_bleu": 29.324587570719224,
+    "seconds": 1226.602486862,
+    "wall_seconds": 2262.4003283630004
    },
    {
-    "step": 5000,
-    "valid_loss": 1.7972641872494135,
-    "valid_bleu": 28.275865113574365,
-    "seconds": 1582.164051984,
-    "wall_seconds": 2379.0507164789888
-   },
-   {
-    "step": 6000,
-    "valid_loss": 1.754262137334339,
-    "valid_bleu": 29.443522892571565,
-    "seconds": 1899.998521816,
-    "wall_seconds": 2697.9238489019917
-   },
-   {
-    "step": 7000,
-    "valid_loss": 1.726447605850673,
-    "valid_bleu": 30.519568698398952,
-    "seconds": 2208.044183682,
-    "wall_seconds": 3006.3945723409997
-   },
-   {
-    "step": 8000,
-    "valid_loss": 1.708532981746661,
-    "valid_bleu": 30.87297854803148,
-    "seconds": 2522.384577095,
-    "wall_seconds": 3321.4504147029947
-   },
-   {
-    "step": 8800,
-    "valid_loss": 1.7044135115721044,
-    "valid_bleu": 30.823934546904145,
-    "seconds": 2770.291225924,
-    "wall_seconds": 3569.7164374569984
+    "step": 4484,
+    "valid_loss": 1.7643204490737159,
+    "valid_bleu": 29.10623225757172,
+    "seconds": 1375.963020156,
+    "wall_seconds": 2426.5486058010006
    }
   ]
  }
