@@ -20,7 +20,7 @@ from sample_course import CONFINED, NAME, answered, cell_of, hand_in, make_cours
 
 from autograder.grading.course import BadInput
 from autograder.grading.grade import Journal, grade
-from autograder.grading.notebooks import MAX_BYTES, copy_of
+from autograder.grading.notebooks import MAX_BYTES, copy_of, write
 
 WARNING = "import sys\ndef double(x):\n    print('!', file=sys.stderr)\n    return 2 * x"
 RIGHT = "def double(x):\n    return 2 * x"
@@ -279,6 +279,22 @@ def test_changed_hand_ins_are_graded_again_and_manual_grades_stay(small, model):
     assert found["ada"].score == 6.5
     assert found["bob"].parts == before.parts
     assert len((small / "autograded" / ".journal" / f"{NAME}.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_releases_cells_stay_in_the_gradebook_until_they_change(small):
+    def cells():
+        with closing(sqlite3.connect(small / "gradebook.db")) as gradebook:
+            return sorted(gradebook.execute("select id, name from base_cell"))
+
+    before = cells()
+    assert run(small)[2]["ada"].max_code_score == 5
+    assert cells() == before
+    path = small / "solutions" / NAME / f"{NAME}.ipynb"
+    source = nbformat.read(path, as_version=4)
+    cell_of(source, "root").metadata.nbgrader.points = 30
+    write(source, path)
+    _, _, found = run(small)
+    assert {one.max_code_score for one in found.values()} == {32}
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_result(small):
