@@ -668,6 +668,7 @@ class _Surroundings:
 
     def __init__(self) -> None:
         self.folder, self.environment, self.depth = os.getcwd(), dict(os.environ), sys.getrecursionlimit()
+        self.environ = os.environ  # in whose place a candidate may put another
         self.encoded = os.environ._data.copy()  # can be compared without decoding it all
         self.shown, self.python_random, self.numpy_random = (
             np.get_printoptions(), random.getstate(), np.random.get_state(),
@@ -681,6 +682,7 @@ class _Surroundings:
         """Put back all but the generators."""
         np.set_printoptions(**self.shown)
         sys.setrecursionlimit(self.depth)
+        os.environ = self.environ  # noqa: B003
         if os.environ._data != self.encoded:
             os.environ.clear()
             os.environ.update(self.environment)

@@ -7,7 +7,6 @@ after a name that it can't read, a link to nowhere or a pipe. Here such things a
 
 import errno
 import os
-import shutil
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -66,7 +65,7 @@ class Collect(ExchangeCollect):
                         if not why:
                             room -= about.st_size
                             with (target / name).open("xb") as copy:
-                                shutil.copyfileobj(file, copy)
+                                copy.write(file.read(about.st_size))  # no more, though it may grow meanwhile
                 except OSError as error:
                     why = "a link" if error.errno == errno.ELOOP else str(error.strerror)
                 if why:

@@ -377,6 +377,7 @@ def vandal(x):
     warnings.simplefilter("error")
     os.chdir("/")
     os.environ["KTA_VANDAL"] = "1"
+    os.environ = {}  # noqa: B003
     sys.setrecursionlimit(5000)
     sys.stdout = None
     sys.stderr = None
