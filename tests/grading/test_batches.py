@@ -34,10 +34,14 @@ def course(tmp_path, sandboxed, gradebook, model):
     return course
 
 
-def scores(course):
-    """What the gradebook holds, and that the journal agrees."""
+def in_the_gradebook(course):
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "sample-course") as book:
-        found = {submission.student.id: submission.score for submission in book.assignment_submissions(NAME)}
+        return {submission.student.id: submission.score for submission in book.assignment_submissions(NAME)}
+
+
+def scores(course):
+    """What the gradebook holds, and that the journal agrees, as it does once a run has ended."""
+    found = in_the_gradebook(course)
     journal = Journal(course / "autograded" / ".journal" / f"{NAME}.jsonl").outcomes
     assert found == {student: outcome.score for student, outcome in journal.items()}
     return found
@@ -94,7 +98,7 @@ def test_a_courses_own_step_before_the_grading_is_taken(course):
 def test_a_run_killed_while_a_hand_in_runs_leaves_no_submission_without_grades(course, model):
     hand_in(course, "ada", answered(model, double="import time\ntime.sleep(50)"))
     killed_run(course, 60, until=(course / "autograded" / "ada" / NAME / f"{NAME}.ipynb").exists)
-    assert "ada" not in scores(course)
+    assert "ada" not in in_the_gradebook(course)
 
 
 def test_runs_killed_at_random_points_lose_nothing(course):
