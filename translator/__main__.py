@@ -35,6 +35,7 @@ PRESETS = {  # three sizes, and what the synthetic corpus wants
         "lr": 7e-3,
         "warmup": 100,
         "muon": True,
+        "weight_decay": 0.5,
         "smoothing": 0.05,
         "average": 0.99,
         "steps": 600,
