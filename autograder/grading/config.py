@@ -75,7 +75,6 @@ def configure(c: Config, root: Path) -> None:
         stock.AssignLatePenalties,
     ]  # no CheckCellMetadata: cells have had the release's metadata since `Intake`
 
-    c.Intake.optimistic_validation = True  # once, after the last of these steps
     c.Execute.timeout = CELL_SECONDS  # also what JupyterLab's Validate button waits
     c.Execute.startup_timeout = 120
     c.Execute.skip_cells_with_tag = ""  # with a tag of its own choice a cell would not be run, and pass

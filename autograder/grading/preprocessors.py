@@ -111,9 +111,19 @@ class Intake(NotebookExporter):
         if sanitizing and not (self.enabled or self._preprocessors):  # there is nothing to be done
             resources["output_extension"] = self.file_extension
             return path.read_text("utf-8"), resources
-        if not (sanitizing and self.enabled):
-            return super().from_filename(filename, resources, **kw)
-        course, names = self.parent.coursedir, resources["nbgrader"]
+        names = resources["nbgrader"]
+        if sanitizing and self.enabled:
+            notebook = self.read_hand_in(path, names)
+        elif sanitizing:
+            notebook = nbformat.read(path, as_version=4)
+        else:
+            notebook = nbformat.v4.reads(path.read_text("utf-8"))  # as `from_notebook_node` wrote it
+        resources["metadata"] = ResourcesDict(name=names["notebook"], path=str(path.parent))
+        return self.from_notebook_node(notebook, resources, **kw)
+
+    def read_hand_in(self, path, names):
+        """The hand-in as a sound notebook, which may be the blank release."""
+        course = self.parent.coursedir
         release = Path(course.format_path(course.release_directory, ".", names["assignment"])) / path.name
         if not release.is_file():
             raise RuntimeError(
@@ -127,8 +137,18 @@ class Intake(NotebookExporter):
             notebook, notes = refused(released, str(reason)), [f"Not graded: {reason}"]
         for note in notes:
             self.log.warning(note)
-        resources["metadata"] = ResourcesDict(name=names["notebook"], path=str(path.parent))
-        return self.from_notebook_node(notebook, resources, **kw)
+        return notebook
+
+    def from_notebook_node(self, nb, resources=None, **kw):
+        """Apply the steps to the notebook itself: nobody else has it, so that nbconvert need not copy it four times.
+
+        It is validated once, after the last step, and written as `grade.stage` writes it.
+        """
+        resources = self._init_resources(resources)
+        for step in self._preprocessors:
+            nb, resources = step(nb, resources)
+        nbformat.validate(nb, relax_add_props=True)
+        return json.dumps(nb, ensure_ascii=False) + "\n", resources
 
 
 def only_files(notebooks, **_):
