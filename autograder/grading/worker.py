@@ -78,7 +78,7 @@ class Worker:
                 if sandbox:
                     sandbox.adopt(control)
                 keep_only(job, done, self.log.fileno(), kept=[control.fileno()] if control else [])
-                main(parent)
+                main(parent, forked=True)
             finally:
                 os._exit(1)
         os.close(job)
@@ -184,6 +184,7 @@ def keep_only(*standard: int, kept: Sequence[int]) -> None:
 def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
     """Do before workers are forked what each would have to do at its first job. ``url`` is the gradebook's."""
     import nbformat
+    import nbgrader.apps.api  # noqa: F401 - for `api`
     from sqlalchemy import make_url
     from sqlalchemy.orm import configure_mappers
 
@@ -193,8 +194,11 @@ def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
         nbformat.validate(notebook, relax_add_props=True)
 
 
-def main(parent: int) -> None:
-    """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error."""
+def main(parent: int, forked: bool = False) -> None:
+    """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error.
+
+    One that was ``forked`` ends with the run, in which the gradebook's file stays what it is.
+    """
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -205,7 +209,7 @@ def main(parent: int) -> None:
             answer = jobs[job.pop("kind")](**job)
         except Exception as error:
             answer = {"error": sentence(error), "log": traceback.format_exc()}
-        let_go()
+        let_go(keep=forked and "error" not in answer)
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -292,11 +296,15 @@ def open_once() -> None:
     Gradebook.close = lambda book: None if book.db.new else book.db.remove()
 
 
-def let_go() -> None:
-    """Forget what waits to be entered in a gradebook, and close the connections."""
+def let_go(keep: bool = False) -> None:
+    """Forget what waits to be entered in a gradebook, and close the connections.
+
+    To ``keep`` one to a file spares the next job to read its tables and to prepare each query anew.
+    """
     for book in books:
         book.db.remove()
-        book.engine.dispose()
+        if not (keep and book.engine.name == "sqlite"):
+            book.engine.dispose()
 
 
 def release(course: str, work: str, assignment: str, students: Sequence[str] = ()) -> dict:
