@@ -96,15 +96,16 @@ def run_release(args) -> int:
 def run_grade(args) -> int:
     """Exit status 0: every submission has a score or a stated reason; 1: one has neither; 2: bad input."""
     gc.disable()  # nothing of what is imported is garbage
+    from autograder.grading.deferred import deferred
     from autograder.grading.sandbox import PACKAGE, NoSandbox, shared_sandbox
 
     course = (args.course or PACKAGE.parent).absolute()
     if not (args.unsafe_no_sandbox or args.dask):
         with suppress(NoSandbox):  # which `grade` will say
             shared_sandbox(str(course)).begin()  # it has as much to import as we have
-    from autograder.grading.course import BadInput
-    from autograder.grading.grade import grade
-
+    with deferred():
+        from autograder.grading.course import BadInput
+        from autograder.grading.grade import grade
     gc.freeze()
     gc.set_threshold(50_000)  # and next to nothing of what is made for a hand-in is, in cycles
     gc.enable()
