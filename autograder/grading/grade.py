@@ -400,8 +400,23 @@ def grade_one(
     worker: Worker | Pool, batch: Batch, folder: Path, release: nbformat.NotebookNode, fingerprint: str
 ) -> Outcome:
     """Grade one submission. One that can't be read, or that takes nbgrader down, is entered with its reason instead."""
+    staged = batch.work / "submitted" / folder.parent.name / batch.name
+    try:
+        return grade_staged(worker, batch, folder, release, fingerprint, staged)
+    finally:  # not at the end of the run, where nothing else would be done while the disk is waited for
+        shutil.rmtree(staged.parent, ignore_errors=True)
+
+
+def grade_staged(
+    worker: Worker | Pool,
+    batch: Batch,
+    folder: Path,
+    release: nbformat.NotebookNode,
+    fingerprint: str,
+    staged: Path,
+) -> Outcome:
+    """Grade one submission, of which ``staged`` will hold what nbgrader is given."""
     student, start = folder.parent.name, monotonic()
-    staged = batch.work / "submitted" / student / batch.name
     job = {"student": student, "confined": batch.confined}
     outcome = Outcome(student, fingerprint)
     if set(PATTERN) & set(student):

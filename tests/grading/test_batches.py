@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from io import StringIO
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -13,7 +14,7 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 from sample_course import NAME, answered, hand_in, make_course
 
-from autograder.grading.grade import Journal, grade
+from autograder.grading.grade import Journal, Pool, grade
 from autograder.grading.verdict import SECRET
 
 STUDENTS = {
@@ -107,3 +108,16 @@ def test_runs_killed_at_random_points_lose_nothing(course):
         killed_run(course, chance.uniform(1, 8), force=number % 2 == 1)
     assert grade([NAME], course, console=Console(file=StringIO())) == 0
     assert scores(course) == EARNED
+
+
+def test_no_more_is_staged_than_what_is_graded_and_what_comes_next(course, monkeypatch):
+    staged, ask = [], Pool.ask
+
+    def looked(pool, kind, seconds, **job):
+        staged.append({path.name for path in Path(job["work"], "submitted").iterdir()})
+        return ask(pool, kind, seconds, **job)
+
+    monkeypatch.setattr(Pool, "ask", looked)
+    assert grade([NAME], course, console=Console(file=StringIO())) == 0
+    assert len(staged) == len(STUDENTS)
+    assert max(map(len, staged)) <= 2
