@@ -43,7 +43,7 @@ def read_source(folder: Path, name: str) -> NotebookNode:
     """The source notebook of an assignment. Raises BadInput if it can't be read or its kernel isn't installed."""
     path = folder / name / f"{name}.ipynb"
     try:
-        source = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+        source = nbformat.reader.reads(path.read_text("utf-8"))  # nbgrader validates it
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} can't be read as a notebook: {str(error).splitlines()[0][:120]}.") from None
     if source.get("nbformat") != 4:

@@ -288,30 +288,14 @@ class Pool:
         self.threads.shutdown()
 
     def release(self, batches: Sequence[Batch], students: Sequence[str]) -> list[dict]:
-        """Have a worker enter assignments and students while this process gets ready to fork the others."""
-        first, told, forked = self.workers[0], Future(), threading.active_count() == 1
-
-        def ask() -> None:
-            try:
-                told.set_result([batch.ask(first, "release", students=students) for batch in batches])
-            except BaseException as error:
-                told.set_exception(error)
-
-        if forked:
-            first.fork(None)
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
+        """Get ready and fork the workers, and have one of them enter assignments and students."""
         with contextlib.suppress(Exception):  # it breaks again in a worker, which says of which hand-in
-            get_ready(self.assigned, directory(self.settings).db_url)
             RunCells(config=self.settings).get_ready(self.assigned, directory(self.settings))
-        answers = told.result()
-        asking.join()
-        if forked:
-            first.end()
-            if threading.active_count() == 1:  # still
-                for worker in self.workers:
-                    worker.fork(self.sandbox)
-        return answers
+            get_ready(self.assigned, directory(self.settings).db_url)
+        if threading.active_count() == 1:
+            for worker in self.workers:
+                worker.fork(self.sandbox)
+        return [batch.ask(self.workers[0], "release", students=students) for batch in batches]
 
     def run(self, task: Callable[..., Outcome], *arguments: object) -> Future[Outcome]:
         """Call ``task`` with these arguments, and with this pool in the place of a worker."""

@@ -191,6 +191,7 @@ def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
     make_url(url).get_dialect()
     configure_mappers()
     for notebook in notebooks:  # the first of a format compiles its rules
+        nbformat.validate(notebook)
         nbformat.validate(notebook, relax_add_props=True)
 
 
