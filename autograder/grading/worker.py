@@ -78,7 +78,7 @@ class Worker:
                 if sandbox:
                     sandbox.adopt(control)
                 keep_only(job, done, self.log.fileno(), kept=[control.fileno()] if control else [])
-                main(parent, forked=True)
+                main(parent)
             finally:
                 os._exit(1)
         os.close(job)
@@ -161,7 +161,7 @@ class Forked:
 # ---- inside the process ---------------------------------------------------------------------------------------------
 
 FIGURES = ("score", "max_score", "code_score", "max_code_score", "needs_manual_grade", "late_submission_penalty")
-books = []  # the gradebooks that were opened
+books = {}  # the gradebooks that were opened, and which file each is
 together = False  # whether a submission is entered together with its grades
 
 
@@ -195,22 +195,20 @@ def get_ready(notebooks: Sequence[Mapping], url: str) -> None:
         nbformat.validate(notebook, relax_add_props=True)
 
 
-def main(parent: int, forked: bool = False) -> None:
-    """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error.
-
-    One that was ``forked`` ends with the run, in which the gradebook's file stays what it is.
-    """
+def main(parent: int) -> None:
+    """Answer jobs from standard input until it, or ``parent``, ends. What nbgrader prints goes to standard error."""
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     jobs = {"release": release, "grade": grade}
     for line in sys.stdin:
         job = json.loads(line)
+        follow_replaced()
         try:
             answer = jobs[job.pop("kind")](**job)
         except Exception as error:
             answer = {"error": sentence(error), "log": traceback.format_exc()}
-        let_go(keep=forked and "error" not in answer)
+        let_go(failed="error" in answer)
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -263,7 +261,7 @@ def own_steps(autograde) -> bool:
 
 @functools.cache
 def open_once() -> None:
-    """Have nbgrader open a gradebook once in this process, and connect to it once for a job.
+    """Have nbgrader open a gradebook once in this process, and connect to it once: to one on a server, once for a job.
 
     By itself it does so ten times for a hand-in, each time with an engine that compiles every query anew, and looks
     each time whether all tables and the course are there.
@@ -278,7 +276,7 @@ def open_once() -> None:
     @functools.cache
     def opened(folder: str, *which: object, **named: object) -> dict:
         stock(book := Gradebook.__new__(Gradebook), *which, **named)
-        books.append(book)
+        books[book] = file_of(book)
         return vars(book)
 
     def add_submission(book: Gradebook, *which: object, **named: object):
@@ -297,15 +295,32 @@ def open_once() -> None:
     Gradebook.close = lambda book: None if book.db.new else book.db.remove()
 
 
-def let_go(keep: bool = False) -> None:
-    """Forget what waits to be entered in a gradebook, and close the connections.
+def let_go(failed: bool = False) -> None:
+    """Forget what waits to be entered in a gradebook, and close the connections to a server, or after a failure.
 
-    To ``keep`` one to a file spares the next job to read its tables and to prepare each query anew.
+    One to a file is kept: the next job need not read its tables and prepare each query anew.
     """
-    for book in books:
+    for book, file in books.items():
         book.db.remove()
-        if not (keep and book.engine.name == "sqlite"):
+        if failed or not file:
             book.engine.dispose()
+
+
+def follow_replaced() -> None:
+    """Close connections to files in whose place others were put meanwhile, as when a gradebook is restored."""
+    for book, file in books.items():
+        if file != (now := file_of(book)):
+            book.engine.dispose()
+            books[book] = now
+
+
+def file_of(book) -> tuple[int, int] | None:
+    """What tells a gradebook's file from any other; None if there is none, as on a server."""
+    with contextlib.suppress(OSError):
+        if book.engine.name == "sqlite":
+            about = os.stat(book.engine.url.database)
+            return about.st_dev, about.st_ino
+    return None
 
 
 def release(course: str, work: str, assignment: str, students: Sequence[str] = ()) -> dict:
@@ -355,7 +370,7 @@ def grade(course: str, work: str, assignment: str, student: str, execute: bool, 
         if done["success"] or not any(words in done.get("log", "") for words in PASSING):
             break
         time.sleep(pause)
-        let_go()
+        let_go(failed=True)
         done = nbgrader.autograde(assignment, student, force=True)
     if not done["success"]:
         log = done.get("log", "")
