@@ -14,104 +14,213 @@ RUNS = json.loads(r"""
    "layers": 3,
    "d_ff": 512,
    "dropout": 0.3,
+   "word_dropout": 0.0,
    "vocabulary": 8000,
    "tokens": 4096,
    "lr": 0.002,
    "warmup": 400,
    "weight_decay": 0.01,
+   "muon": false,
    "smoothing": 0.1,
    "average": 0.998,
    "clip": 1.0,
-   "steps": 5600,
+   "steps": 3968,
    "evaluate_every": 500,
    "patience": 10,
-   "seed": 0
+   "seed": 1
   },
   "about": {
    "fingerprint": "398af26eb7c111f3",
-   "command": "python -m translator train --corpus multi30k-de-en --data DIR --out runs/de-en --steps 5600 --device cpu",
-   "revision": "67251a09ae396bdf927ad01bd4a37a5832bad210",
+   "command": "python -m translator train --corpus multi30k-de-en --data DIR --out runs/de-en-1 --minutes 40 --seed 1 --device cpu",
+   "revision": "2723313a16f9da19763162439ead77648da23f89",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
    "processes": 1,
    "threads": 1
   },
-  "recorded_with": "5f35a659bb1efc9ce511389b7cebd958da456627",
+  "recorded_with": "bd61282455cc468879b5fa1f31b51f93440885f5",
   "sentences": {
    "train": 28998,
    "valid": 1014,
    "test": 1000
   },
   "parameters": 6002688,
-  "best_step": 5000,
-  "cpu_or_gpu_seconds": 4243.869075952,
-  "wall_seconds": 14710.614725379004,
+  "best_step": 3968,
+  "cpu_or_gpu_seconds": 2374.029765066,
+  "wall_seconds": 4340.011660541,
   "tuning": {
-   "alpha": 1.6,
+   "alpha": 1.8,
    "valid_bleu": {
-    "0.2": 42.362505909792944,
-    "0.4": 42.58673337497975,
-    "0.6": 43.021827651675316,
-    "0.8": 43.42318864921245,
-    "1.0": 43.46945520231108,
-    "1.2": 43.64381725058244,
-    "1.4": 43.64163591312738,
-    "1.6": 43.74990904303819,
-    "1.8": 43.45910655785393,
-    "2.0": 43.354701381837565
+    "0.2": 41.512657053780366,
+    "0.4": 41.79153059537384,
+    "0.6": 42.02148639564974,
+    "0.8": 42.08710614822814,
+    "1.0": 42.12979116226725,
+    "1.2": 42.228093465787126,
+    "1.4": 42.373549963652295,
+    "1.6": 42.44782291839272,
+    "1.8": 42.58348823034914,
+    "2.0": 42.369789093599934
    },
-   "seconds": 9.553266617999999
+   "seconds": 20.308261738000056
   },
   "test": {
    "greedy": {
-    "bleu": 41.05006346257666,
-    "chrf": 60.581715409775796,
+    "bleu": 40.06697486741517,
+    "chrf": 59.51492493110445,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9680849397494211,
-    "length_ratio": 0.9685835584716326,
-    "exact_match": 6.2,
+    "brevity_penalty": 0.9665704245837511,
+    "length_ratio": 0.9671169432651486,
+    "exact_match": 5.6,
     "sentences": 1000,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 6.4327049019993865,
-    "cpu_seconds": 4.285515709
+    "seconds": 4.34927034300199,
+    "cpu_seconds": 4.342350406
    },
    "beam 5, alpha 1": {
-    "bleu": 41.62041540747963,
-    "chrf": 61.17026621049694,
+    "bleu": 41.2622046277411,
+    "chrf": 60.710919379710205,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9647340932293405,
-    "length_ratio": 0.9653415669625627,
-    "exact_match": 6.1,
+    "brevity_penalty": 0.9567120883497295,
+    "length_ratio": 0.9576225395600154,
+    "exact_match": 5.8,
     "sentences": 1000,
     "beam": 5,
     "alpha": 1.0,
-    "seconds": 33.46831571400253,
-    "cpu_seconds": 15.968767126000001
+    "seconds": 17.00915488499959,
+    "cpu_seconds": 16.994753289000002
    },
    "beam 5": {
-    "bleu": 41.887855031068064,
-    "chrf": 61.3172175433646,
+    "bleu": 41.836961800878406,
+    "chrf": 61.306142116033705,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9795702750284631,
-    "length_ratio": 0.9797761482053261,
-    "exact_match": 5.9,
+    "brevity_penalty": 0.9812230432150141,
+    "length_ratio": 0.9813971439598611,
+    "exact_match": 5.7,
     "sentences": 1000,
     "beam": 5,
-    "alpha": 1.6,
-    "seconds": 33.71709198899771,
-    "cpu_seconds": 16.200162950000003
+    "alpha": 1.8,
+    "seconds": 16.578325501999643,
+    "cpu_seconds": 16.576542128999996
+   },
+   "together, beam 5": {
+    "bleu": 42.813601530169805,
+    "chrf": 61.827771624138116,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9820091348857516,
+    "length_ratio": 0.9821690467001157,
+    "exact_match": 5.8,
+    "sentences": 1000,
+    "beam": 5,
+    "alpha": 1.8,
+    "seconds": 38.56229792799786,
+    "cpu_seconds": 38.55142231400001
    }
   },
+  "together_with": [
+   {
+    "about": {
+     "fingerprint": "398af26eb7c111f3",
+     "command": "python -m translator train --corpus multi30k-de-en --data DIR --out runs/de-en-0 --minutes 40 --seed 0 --device cpu",
+     "revision": "2723313a16f9da19763162439ead77648da23f89",
+     "torch": "2.13.0+cpu",
+     "device": "AMD EPYC, 2 cores",
+     "precision": "bfloat16",
+     "processes": 1,
+     "threads": 1
+    },
+    "seed": 0,
+    "cpu_or_gpu_seconds": 2499.24699788,
+    "test": {
+     "bleu": 41.79124707770474,
+     "chrf": 60.93242467354105,
+     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+     "brevity_penalty": 0.9870257823812072,
+     "length_ratio": 0.987109224237746,
+     "exact_match": 5.4,
+     "sentences": 1000,
+     "beam": 5,
+     "alpha": 1.8,
+     "seconds": 17.035206102998927,
+     "cpu_seconds": 17.030283655999995
+    },
+    "curve": [
+     {
+      "step": 500,
+      "valid_loss": 2.857560834856569,
+      "valid_bleu": 20.602194320094043,
+      "seconds": 283.39436481399997,
+      "wall_seconds": 1839.4126820380006
+     },
+     {
+      "step": 1000,
+      "valid_loss": 2.1989203237867776,
+      "valid_bleu": 30.23909911299006,
+      "seconds": 568.183835754,
+      "wall_seconds": 2135.793931937
+     },
+     {
+      "step": 1500,
+      "valid_loss": 1.9363350276832283,
+      "valid_bleu": 34.564627994678695,
+      "seconds": 863.5841220230001,
+      "wall_seconds": 2969.9808586910003
+     },
+     {
+      "step": 2000,
+      "valid_loss": 1.8030427380772631,
+      "valid_bleu": 35.72082792109562,
+      "seconds": 1181.46091763,
+      "wall_seconds": 3290.5492768000004
+     },
+     {
+      "step": 2500,
+      "valid_loss": 1.7314630379280727,
+      "valid_bleu": 37.05069949040335,
+      "seconds": 1494.154448452,
+      "wall_seconds": 3607.8386634380004
+     },
+     {
+      "step": 3000,
+      "valid_loss": 1.694203156935456,
+      "valid_bleu": 37.863892674362354,
+      "seconds": 1805.919460179,
+      "wall_seconds": 3923.5632535589993
+     },
+     {
+      "step": 3500,
+      "valid_loss": 1.669718263031166,
+      "valid_bleu": 38.50935634268207,
+      "seconds": 2101.453657598,
+      "wall_seconds": 4221.497863316001
+     },
+     {
+      "step": 4000,
+      "valid_loss": 1.6570007644510751,
+      "valid_bleu": 39.079860449728514,
+      "seconds": 2400.206724469,
+      "wall_seconds": 4521.345204702002
+     },
+     {
+      "step": 4151,
+      "valid_loss": 1.6541068559112218,
+      "valid_bleu": 39.089960659650856,
+      "seconds": 2499.24699788,
+      "wall_seconds": 4620.547806581
+     }
+    ]
+   }
+  ],
   "samples": [
    {
     "source": "Ein Hund rennt über eine grüne Wiese.",
-    "output": "A dog runs through a green field."
+    "output": "A dog runs through a green grass field."
    },
    {
     "source": "Zwei Kinder essen ein Eis vor einem kleinen Haus.",
-    "output": "Two children eating an ice cream in front of a small house."
+    "output": "Two children eating an ice cream cone in front of a small house."
    },
    {
     "source": "Eine Frau mit rotem Hut liest in der Küche ein Buch.",
@@ -123,93 +232,65 @@ RUNS = json.loads(r"""
    },
    {
     "source": "Die Aufmerksamkeit ist alles, was man braucht.",
-    "output": "The attention is at the attention of what appears to be a show."
+    "output": "The attention is in the middle of what appears to be a sad."
    }
   ],
   "curve": [
    {
     "step": 500,
-    "valid_loss": 2.678014167958784,
-    "valid_bleu": 23.388483317706086,
-    "seconds": 437.70746019999996,
-    "wall_seconds": 3263.1219344289984
+    "valid_loss": 2.854161099314644,
+    "valid_bleu": 21.841970482499907,
+    "seconds": 283.134115301,
+    "wall_seconds": 804.5107968040011
    },
    {
     "step": 1000,
-    "valid_loss": 2.0503780630846,
-    "valid_bleu": 32.19840388048382,
-    "seconds": 860.7151157129999,
-    "wall_seconds": 4926.675450983006
+    "valid_loss": 2.1784502823069323,
+    "valid_bleu": 30.46632882517354,
+    "seconds": 565.376103297,
+    "wall_seconds": 1317.6519291940003
    },
    {
     "step": 1500,
-    "valid_loss": 1.8028784596041192,
-    "valid_bleu": 36.971681682656246,
-    "seconds": 1241.491863069,
-    "wall_seconds": 5442.385653955003
+    "valid_loss": 1.9332921599267647,
+    "valid_bleu": 34.349759714096734,
+    "seconds": 855.690251035,
+    "wall_seconds": 2313.5168983269996
    },
    {
     "step": 2000,
-    "valid_loss": 1.6721115962633337,
-    "valid_bleu": 38.3113374910124,
-    "seconds": 1644.994337053,
-    "wall_seconds": 6511.2727503770075
+    "valid_loss": 1.8100848420701074,
+    "valid_bleu": 35.528869202899614,
+    "seconds": 1153.6572611610002,
+    "wall_seconds": 2990.5055470570005
    },
    {
     "step": 2500,
-    "valid_loss": 1.6019116551888555,
-    "valid_bleu": 39.94453402782084,
-    "seconds": 2014.9334211569999,
-    "wall_seconds": 7132.711097610001
+    "valid_loss": 1.7387250028498176,
+    "valid_bleu": 37.25126861541963,
+    "seconds": 1470.5528227030002,
+    "wall_seconds": 3309.5286069030008
    },
    {
     "step": 3000,
-    "valid_loss": 1.5609820342726621,
-    "valid_bleu": 40.62493431039469,
-    "seconds": 2383.114782015,
-    "wall_seconds": 7801.365827647001
+    "valid_loss": 1.698153052579635,
+    "valid_bleu": 38.70700143423959,
+    "seconds": 1790.870339836,
+    "wall_seconds": 3637.4302062260012
    },
    {
     "step": 3500,
-    "valid_loss": 1.5385587939931769,
-    "valid_bleu": 41.37818081384869,
-    "seconds": 2731.031832605,
-    "wall_seconds": 12712.17876223501
+    "valid_loss": 1.6772451563099962,
+    "valid_bleu": 39.30179208212917,
+    "seconds": 2095.396313406,
+    "wall_seconds": 4058.4455510360003
    },
    {
-    "step": 4000,
-    "valid_loss": 1.51963096998739,
-    "valid_bleu": 41.21077776814037,
-    "seconds": 3090.7291572999998,
-    "wall_seconds": 13186.705565306009
-   },
-   {
-    "step": 4500,
-    "valid_loss": 1.5132657170567847,
-    "valid_bleu": 41.73857014874906,
-    "seconds": 3441.371766984,
-    "wall_seconds": 13617.775934381003
-   },
-   {
-    "step": 5000,
-    "valid_loss": 1.5126537099146469,
-    "valid_bleu": 41.877195236539556,
-    "seconds": 3820.2167323619997,
-    "wall_seconds": 14169.099539517003
-   },
-   {
-    "step": 5500,
-    "valid_loss": 1.513129508749853,
-    "valid_bleu": 41.50084887518859,
-    "seconds": 4169.114488942,
-    "wall_seconds": 14595.544916619008
-   },
-   {
-    "step": 5600,
-    "valid_loss": 1.5129684790422633,
-    "valid_bleu": 41.661692249981165,
-    "seconds": 4243.869075952,
-    "wall_seconds": 14710.614725379004
+    "step": 3968,
+    "valid_loss": 1.667428979857789,
+    "valid_bleu": 39.738229506787654,
+    "seconds": 2374.029765066,
+    "wall_seconds": 4340.011660541
    }
   ]
  },
@@ -227,7 +308,7 @@ RUNS = json.loads(r"""
    "tokens": 6144,
    "lr": 0.007,
    "warmup": 100,
-   "weight_decay": 0.01,
+   "weight_decay": 0.5,
    "muon": true,
    "smoothing": 0.05,
    "average": 0.99,
@@ -239,15 +320,15 @@ RUNS = json.loads(r"""
   },
   "about": {
    "fingerprint": "72abce3c0edb629f",
-   "command": "torchrun --nproc-per-node 2 -m translator train --corpus synthetic-zh-en --out runs/synthetic --device cpu",
-   "revision": "97431e2a8ac4b7c68d439f4e078b6be05eef0d73",
+   "command": "torchrun --nproc-per-node 2 -m translator train --corpus synthetic-zh-en --out runs/synthetic-0 --seed 0 --device cpu",
+   "revision": "bd61282455cc468879b5fa1f31b51f93440885f5",
    "torch": "2.13.0+cpu",
    "device": "AMD EPYC, 2 cores",
    "precision": "bfloat16",
    "processes": 2,
    "threads": 1
   },
-  "recorded_with": "97431e2a8ac4b7c68d439f4e078b6be05eef0d73",
+  "recorded_with": "bd61282455cc468879b5fa1f31b51f93440885f5",
   "sentences": {
    "train": 40000,
    "valid": 495,
@@ -255,63 +336,63 @@ RUNS = json.loads(r"""
   },
   "parameters": 801280,
   "best_step": 600,
-  "cpu_or_gpu_seconds": 80.828267101,
-  "wall_seconds": 84.257682079,
+  "cpu_or_gpu_seconds": 80.249614633,
+  "wall_seconds": 83.37898604200018,
   "tuning": {
-   "alpha": 1.6,
+   "alpha": 0.2,
    "valid_bleu": {
-    "0.2": 98.68850301233022,
-    "0.4": 98.66058153031558,
-    "0.6": 98.75004602175973,
-    "0.8": 98.91183029296928,
-    "1.0": 99.0611508400116,
-    "1.2": 99.0611508400116,
-    "1.4": 99.0611508400116,
-    "1.6": 99.11225954400058,
-    "1.8": 99.11225954400058,
-    "2.0": 99.11225954400058
+    "0.2": 98.99012785148803,
+    "0.4": 98.99012785148803,
+    "0.6": 98.99012785148803,
+    "0.8": 98.99012785148803,
+    "1.0": 98.99012785148803,
+    "1.2": 98.99012785148803,
+    "1.4": 98.99012785148803,
+    "1.6": 98.99012785148803,
+    "1.8": 98.99012785148803,
+    "2.0": 98.99012785148803
    },
-   "seconds": 4.186928461000008
+   "seconds": 4.158947557000005
   },
   "test": {
    "greedy": {
-    "bleu": 98.87163672567367,
-    "chrf": 99.32721823897252,
+    "bleu": 98.89808953129733,
+    "chrf": 99.37999891410166,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9988304094901308,
-    "length_ratio": 0.9988310929281122,
-    "exact_match": 96.5,
+    "brevity_penalty": 0.9983751993958616,
+    "length_ratio": 0.9983765179557114,
+    "exact_match": 96.6,
     "sentences": 1000,
     "beam": 1,
     "alpha": 1.0,
-    "seconds": 1.3363188140001512,
-    "cpu_seconds": 1.3362724099999994
+    "seconds": 2.053010860003269,
+    "cpu_seconds": 2.018043501000001
    },
    "beam 5, alpha 1": {
-    "bleu": 98.88086460314184,
-    "chrf": 99.36838499097966,
+    "bleu": 98.893179573399,
+    "chrf": 99.36664739595584,
     "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9971385855540462,
-    "length_ratio": 0.997142671602052,
-    "exact_match": 96.8,
-    "sentences": 1000,
-    "beam": 5,
-    "alpha": 1.0,
-    "seconds": 4.702006622000226,
-    "cpu_seconds": 4.701512356
-   },
-   "beam 5": {
-    "bleu": 98.90416362146811,
-    "chrf": 99.38428926737534,
-    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
-    "brevity_penalty": 0.9972037085389829,
-    "length_ratio": 0.9972076108838236,
+    "brevity_penalty": 0.9980499226154632,
+    "length_ratio": 0.9980518215468537,
     "exact_match": 96.9,
     "sentences": 1000,
     "beam": 5,
-    "alpha": 1.6,
-    "seconds": 4.6615845630003605,
-    "cpu_seconds": 4.661221981000001
+    "alpha": 1.0,
+    "seconds": 5.133871011999872,
+    "cpu_seconds": 5.0895085359999985
+   },
+   "beam 5": {
+    "bleu": 98.66786801246114,
+    "chrf": 99.2059386194686,
+    "signature": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+    "brevity_penalty": 0.9952481782058816,
+    "length_ratio": 0.9952594324306773,
+    "exact_match": 96.7,
+    "sentences": 1000,
+    "beam": 5,
+    "alpha": 0.2,
+    "seconds": 5.156254233002983,
+    "cpu_seconds": 5.111589085000002
    }
   },
   "together_with": [],
@@ -357,60 +438,60 @@ RUNS = json.loads(r"""
     "reference": "her father wants to give their colleague an umbrella tomorrow"
    },
    {
-    "source": "虽然那个男人昨天晚上没买那匹马，但是去年在学校找一把贵钥匙的医生需要一部手机",
-    "output": "although that man did not buy that horse last night , the doctor who was looking for an expensive key in the school last year needs an expensive phone",
-    "reference": "although that man did not buy that horse last night , the doctor who was looking for an expensive key in the school last year needs a phone"
+    "source": "我的同事昨天把鸟偷走了，喜欢牛奶的孩子今天早上批评了我们妹妹，老师买的西红柿昨天被他们哥哥吃掉了",
+    "output": "my colleague stole the bird yesterday , the child who likes milk criticized our younger sister this morning , and the teacher bought the tomato that their older brother bought was eaten up by their older brother yesterday",
+    "reference": "my colleague stole the bird yesterday , the child who likes milk criticized our younger sister this morning , and the tomato that the teacher bought was eaten up by their older brother yesterday"
    },
    {
-    "source": "喜欢帽子的学生上个星期被他邀请了，上个星期学生吃了一个三明治，昨天晚上她在医院画了那件红毛衣",
-    "output": "the student who likes hats was invited by him last week , the student ate a sandwich last week , and she drew that sweater in the hospital last night",
-    "reference": "the student who likes hats was invited by him last week , the student ate a sandwich last week , and she drew that red sweater in the hospital last night"
-   },
-   {
-    "source": "因为男孩很饿，所以穿贵衬衫的医生昨天晚上在厨房帮助了他的同事",
-    "output": "the doctor who is wearing an expensive shirt in the kitchen last night helped his colleague in the kitchen last night",
-    "reference": "the doctor who is wearing an expensive shirt helped his colleague in the kitchen last night because the boy is hungry"
+    "source": "戴大帽子的医生上个星期看见了一辆汽车，这把钥匙昨天晚上被你姐姐拿走了，商店里的工人今天早上批评了他的同事",
+    "output": "the doctor who is wearing a big hat saw a car last week , the key was taken away by your older sister last night , and the worker in the shop criticized his colleague this morning",
+    "reference": "the doctor who is wearing a big hat saw a car last week , this key was taken away by your older sister last night , and the worker in the shop criticized his colleague this morning"
    },
    {
     "source": "女人们今天早上在商店骑了两辆自行车，学校里的工人去年把大衣偷走了，女人昨天晚上做了一个小三明治，孩子昨天晚上把盘子打破了",
-    "output": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , and the woman made a sandwich last night",
+    "output": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a sandwich last night , and the child broke the plate last night",
     "reference": "the women rode two bicycles in the shop this morning , the worker in the school stole the coat last year , the woman made a small sandwich last night , and the child broke the plate last night"
    },
    {
-    "source": "鸡蛋去年被我吃掉了",
-    "output": "the umbrella was eaten up by me last year",
-    "reference": "the egg was eaten up by me last year"
-   },
-   {
-    "source": "孩子上个星期没写那本小说，那个老师昨天晚上把那扇小窗户打破了，喜欢马的医生今天早上画了他姐姐偷走的裙子",
-    "output": "the child did not write that novel last week , that teacher broke that small window last night , and the doctor who likes horses drew the skirt this morning",
-    "reference": "the child did not write that novel last week , that teacher broke that small window last night , and the doctor who likes horses drew the skirt that his older sister stole this morning"
+    "source": "医院里的学生昨天把男孩拿走的钥匙偷走了",
+    "output": "the student in the hospital stole the key that the boy stole yesterday",
+    "reference": "the student in the hospital stole the key that the boy took away yesterday"
    },
    {
     "source": "戴便宜的帽子的司机今天早上没买那杯咖啡，他们姐姐去年在医院找了他的羊，去年警察给了那个学生五本便宜的书",
-    "output": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and those five students gave that police officers last year",
+    "output": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and the police officer gave the student five cheap books last year",
     "reference": "the driver who is wearing a cheap hat did not buy that cup of coffee this morning , their older sister looked for his sheep in the hospital last year , and the police officer gave that student five cheap books last year"
    },
    {
-    "source": "今天早上工人把汉堡吃掉了，电脑昨天晚上被他的医生偷走了，她买的老鼠昨天晚上被男孩找到了",
-    "output": "the worker ate up the hamburger this morning , the computer was stolen by his doctor last night , and the mouse that the boy bought was found by the boy last night",
-    "reference": "the worker ate up the hamburger this morning , the computer was stolen by his doctor last night , and the mouse that she bought was found by the boy last night"
+    "source": "虽然司机们有时候在商店吃鸡蛋，但是那四个男人昨天晚上在图书馆卖了女孩借的刀",
+    "output": "although the drivers sometimes eat eggs in the shop , those four men sold the knife that the girl sold in the library last night",
+    "reference": "although the drivers sometimes eat eggs in the shop , those four men sold the knife that the girl borrowed in the library last night"
+   },
+   {
+    "source": "喜欢三明治的学生昨天把他们拿走的信放在了椅子上，去年他们坐火车去了广州，今天早上女孩们批评了我的老师",
+    "output": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girl criticized our teacher this morning",
+    "reference": "the student who likes sandwiches put the letter that they took away on the chair yesterday , they went to Guangzhou by train last year , and the girls criticized my teacher this morning"
+   },
+   {
+    "source": "那五个警察去年被你邀请了，穿旧衬衫的警察今天早上在医院写了这首诗，昨天晚上他们的学生在图书馆卖了他借的手机",
+    "output": "those five police officers were invited by you last year , the police officer who is wearing an old shirt this morning wrote this poem in the hospital last night , and their student borrowed his phone in the library last night",
+    "reference": "those five police officers were invited by you last year , the police officer who is wearing an old shirt wrote this poem in the hospital this morning , and their student sold the phone that he borrowed in the library last night"
    }
   ],
   "curve": [
    {
     "step": 300,
-    "valid_loss": 0.10057548663692042,
-    "valid_bleu": 93.79276203810069,
-    "seconds": 40.488679106,
-    "wall_seconds": 42.558333426999525
+    "valid_loss": 0.10920311995215001,
+    "valid_bleu": 94.54589184421336,
+    "seconds": 38.499565722,
+    "wall_seconds": 39.88494602100036
    },
    {
     "step": 600,
-    "valid_loss": 0.06759414446151712,
-    "valid_bleu": 99.01036631619448,
-    "seconds": 80.828267101,
-    "wall_seconds": 84.257682079
+    "valid_loss": 0.06548089710692301,
+    "valid_bleu": 99.2185078225664,
+    "seconds": 80.249614633,
+    "wall_seconds": 83.37898604200018
    }
   ]
  },
