@@ -4,7 +4,7 @@ Stock nbgrader runs the same notebooks with the student's own ``check(...)``, un
 and judges outside. Each grades with 1 and with 2 processes at a time; stock nbgrader has no option for that, so two
 commands grade one half each, into one gradebook. The scores have to be equal. Memory is that of all processes together.
 Run it from the repository's root: ``python benchmarks/grading.py [ASSIGNMENT ...] [--hand-ins N]``. By default, one
-assignment with torch and one without. On two quiet cores, 40 hand-ins of both take about a quarter of an hour.
+assignment with torch and one without. On two quiet cores, 40 hand-ins of both take about six minutes.
 """
 
 import argparse
